@@ -1,0 +1,27 @@
+"""Errors of the package: each message is one sentence that tells the user what to do."""
+
+__all__ = ["Cancelled", "InputError", "MedSAMLiteError", "ModelError", "OutputError", "PromptError"]
+
+
+class MedSAMLiteError(Exception):
+    """Base of every error that a user's input, model or machine can cause."""
+
+
+class InputError(MedSAMLiteError):
+    """The image cannot be used: missing, unreadable, of a wrong kind or without finite values."""
+
+
+class PromptError(MedSAMLiteError):
+    """A box, point, slice or option asked for does not fit the image or the model."""
+
+
+class ModelError(MedSAMLiteError):
+    """A model folder, checkpoint or graph is missing, damaged, refused or of a wrong shape."""
+
+
+class OutputError(MedSAMLiteError):
+    """A result could not be written."""
+
+
+class Cancelled(MedSAMLiteError):
+    """The user cancelled; nothing was written."""

@@ -1,0 +1,84 @@
+"""What every propagation rule is given and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Box, Prediction, Prompt
+
+__all__ = ["Request", "Rule", "SliceModel", "SliceResult"]
+
+
+class SliceModel(Protocol):
+    """A model over the slices of one volume along one axis; the embedding cache is behind it."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(slices, rows, columns)."""
+
+    @property
+    def prompts(self) -> frozenset[str]:
+        """Which parts of a prompt the model uses, see `BackendSpec.prompts`."""
+
+    @property
+    def box_side(self) -> int:
+        """Size of the network frame in which published rules carry boxes (1 for fractions)."""
+
+    def predict(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
+        """Segment the objects of `prompts` on slice `index`; encodes it if that was not done yet.
+
+        Raises
+        ------
+        Cancelled
+            If the user cancelled: called at every slice, this is where cancelling takes effect.
+        """
+
+
+@dataclass(frozen=True)
+class Request:
+    """One object to segment.
+
+    Attributes
+    ----------
+    box : in-plane edges of the 3-D box in pixels
+    first, last : first and last slice of the box, inclusive, inside the volume
+    keys : prompts that the user gave on single slices (where they drew, or corrected); may be empty
+    label : 1-based number of the object, which changes the result of LiteMedSAM's published rule
+    known : results of an earlier run that need not be made again, by slice
+    """
+
+    box: Box
+    first: int
+    last: int
+    keys: Mapping[int, Prompt] = field(default_factory=dict)
+    label: int = 1
+    known: Mapping[int, SliceResult] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class SliceResult:
+    """The object on one slice.
+
+    Attributes
+    ----------
+    index : slice
+    mask : (H, W) bool
+    confidence : in [0, 1]; the model's predicted IoU unless the rule knows better
+    prompt : what the model was asked
+    note : why the rule did something other than go on, else empty ("empty mask", "jump", ...)
+    """
+
+    index: int
+    mask: NDArray[np.bool_]
+    confidence: float
+    prompt: Prompt
+    note: str = ""
+
+
+Rule = Callable[[Request, SliceModel], Iterator[SliceResult]]
+"""A rule yields a result whenever one is ready; a later result of the same slice replaces the earlier."""
