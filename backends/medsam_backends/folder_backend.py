@@ -1,0 +1,126 @@
+"""A model folder as a backend: what SAM-like and window models share, and the choice between them."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backend import Backend
+from .errors import ModelError
+from .manifest import Graph, Manifest, read_manifest
+from .preprocess import network_input
+from .runtimes import Session, SessionOptions, get_runtime
+from .types import Embedding
+
+__all__ = ["FolderBackend", "open_folder"]
+
+
+class FolderBackend(Backend):
+    """Encoder and decoder graphs of one folder; subclasses say how a prompt is decoded.
+
+    The decoder is loaded with the encoder: both are short, and a missing tensor is known at once.
+    """
+
+    decoder_inputs: tuple[str, ...] = ()
+    decoder_outputs: tuple[str, ...] = ("logits", "iou")
+
+    def __init__(self, manifest: Manifest, runtime: str = "onnxruntime", threads: int = 0) -> None:
+        self.manifest = manifest
+        self.spec = manifest.spec
+        options = SessionOptions(threads, read_weights(manifest))
+        self._encoder = _NamedSession(manifest.encoder, runtime, options, ("image",), ("features",))
+        self._decoder = _NamedSession(
+            manifest.decoder, runtime, options, self.decoder_inputs, self.decoder_outputs
+        )
+
+    def encode(self, image: NDArray[np.generic]) -> Embedding:
+        self.check_image(image)
+        features = self._encoder.run({"image": network_input(image, self.manifest.input)})["features"]
+        arrays: dict[str, NDArray[np.generic]] = {"features": features, **self.beside(image)}
+        return Embedding(self.spec.identity, (image.shape[0], image.shape[1]), arrays)
+
+    def beside(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
+        """Further arrays that `decode` needs of the picture, kept in the embedding."""
+        return {}
+
+    def close(self) -> None:
+        self._encoder.close()
+        self._decoder.close()
+
+
+class _NamedSession:
+    """A session under the standard tensor names, whatever the graph calls them."""
+
+    def __init__(
+        self, graph: Graph, runtime: str, options: SessionOptions, inputs: tuple[str, ...], outputs: tuple[str, ...]
+    ) -> None:
+        session = get_runtime(runtime).load(graph.path, options)
+        self._names = {name: graph.names.get(name, name) for name in (*inputs, *outputs)}
+        self._outputs = outputs
+        for names, present in ((inputs, session.inputs), (outputs, session.outputs)):
+            missing = [self._names[name] for name in names if self._names[name] not in present]
+            if missing:
+                raise ModelError(
+                    f"{graph.path.name} has no tensor {', '.join(missing)} (it has {', '.join(present)}): "
+                    "correct the names in model.json."
+                )
+        self._session: Session | None = session
+        self._path = graph.path
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        if self._session is None:
+            raise ModelError(f"The model of {self._path.parent} was closed: load it again.")
+        try:
+            got = self._session.run({self._names[name]: value for name, value in feeds.items()})
+        except ModelError:
+            raise
+        except Exception as error:  # every runtime has classes of its own
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(f"{self._path.name} failed on its input ({reason}): the model folder is not sound.") from None
+        return {name: got[self._names[name]] for name in self._outputs}
+
+    def close(self) -> None:
+        self._session = None
+
+
+def read_weights(manifest: Manifest) -> dict[str, NDArray[Any]]:
+    """The arrays of the manifest's weights file, by name; empty when the graphs carry their own.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged or holds anything but plain arrays.
+    """
+    if manifest.weights is None:
+        return {}
+    try:
+        with np.load(manifest.weights, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{manifest.weights.name} cannot be read ({error}): install the model again.") from None
+
+
+def open_folder(folder: Path | str, runtime: str = "onnxruntime", threads: int = 0) -> FolderBackend:
+    """Load the model in `folder`; digests are checked first.
+
+    Parameters
+    ----------
+    threads : inside an operator; 0 means the cores this process may use
+
+    Raises
+    ------
+    ModelError
+        If anything of the folder is missing, damaged, refused or of a wrong shape.
+    """
+    from .sam import SamBackend
+    from .windowed import WindowBackend
+
+    manifest = read_manifest(Path(folder))
+    manifest.check_digests()
+    kinds: dict[str, type[FolderBackend]] = {"sam": SamBackend, "window": WindowBackend}
+    return kinds[manifest.decoder.kind](manifest, runtime, threads)

@@ -1,0 +1,148 @@
+"""Looks into an ONNX file without the `onnx` package: which tensors lie outside it, and where.
+
+Only what safety needs is read: ONNX Runtime follows external-data paths on its own, so a file that
+names one outside its folder must be found before a session is made.  The format is protobuf
+(github.com/onnx/onnx, onnx.proto): a message is a row of (field number, wire type, value).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .errors import ModelError
+
+__all__ = ["ExternalTensor", "external_tensors"]
+
+_GRAPH, _NODE, _INITIALIZER, _SPARSE, _FUNCTION = 7, 1, 5, 15, 25
+_ATTRIBUTE, _FUNCTION_NODE = 5, 7
+_TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS, _SPARSE_TENSOR, _SPARSE_TENSORS = 5, 6, 10, 11, 22, 23
+_DIMS, _DATA_TYPE, _NAME, _EXTERNAL, _LOCATION = 1, 2, 8, 13, 14
+
+
+@dataclass(frozen=True)
+class ExternalTensor:
+    """A tensor whose data is not in the ONNX file: its name, shape, ONNX data type and path."""
+
+    name: str
+    shape: tuple[int, ...]
+    data_type: int
+    path: str
+
+
+def external_tensors(data: bytes) -> list[ExternalTensor]:
+    """All tensors of an ONNX model that keep their data elsewhere, those of nested graphs included.
+
+    Raises
+    ------
+    ModelError
+        If the bytes are not a protobuf message: the file is truncated or is no ONNX model.
+    """
+    found: list[ExternalTensor] = []
+    try:
+        view = memoryview(data)
+        graphs = [value for number, value in _fields(view) if number == _GRAPH and isinstance(value, memoryview)]
+        if not graphs:
+            raise ModelError("The file holds no ONNX graph: it is damaged; install the model again.")
+        for number, value in _fields(view):
+            if isinstance(value, memoryview) and number == _GRAPH:
+                _graph(value, found)
+            elif isinstance(value, memoryview) and number == _FUNCTION:
+                for inner, node in _fields(value):
+                    if inner == _FUNCTION_NODE and isinstance(node, memoryview):
+                        _node(node, found)
+    except (IndexError, ValueError, RecursionError):
+        raise ModelError("The file is not a whole ONNX model: it is damaged; install the model again.") from None
+    return found
+
+
+def _varint(view: memoryview, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = view[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise ValueError("a number is too long")
+
+
+def _fields(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    at = 0
+    while at < len(view):
+        key, at = _varint(view, at)
+        wire = key & 7
+        if wire == 0:
+            value, at = _varint(view, at)
+            yield key >> 3, value
+            continue
+        if wire == 2:
+            length, at = _varint(view, at)
+        elif wire in (1, 5):
+            length = 8 if wire == 1 else 4
+        else:
+            raise ValueError("unknown wire type")
+        if at + length > len(view):
+            raise ValueError("truncated")
+        yield key >> 3, view[at : at + length]
+        at += length
+
+
+def _graph(view: memoryview, found: list[ExternalTensor]) -> None:
+    for number, value in _fields(view):
+        if not isinstance(value, memoryview):
+            continue
+        if number == _NODE:
+            _node(value, found)
+        elif number == _INITIALIZER:
+            _tensor(value, found)
+        elif number == _SPARSE:
+            _sparse(value, found)
+
+
+def _node(view: memoryview, found: list[ExternalTensor]) -> None:
+    for number, attribute in _fields(view):
+        if number != _ATTRIBUTE or not isinstance(attribute, memoryview):
+            continue
+        for inner, value in _fields(attribute):
+            if not isinstance(value, memoryview):
+                continue
+            if inner in (_TENSOR, _TENSORS):
+                _tensor(value, found)
+            elif inner in (_SUBGRAPH, _SUBGRAPHS):
+                _graph(value, found)
+            elif inner in (_SPARSE_TENSOR, _SPARSE_TENSORS):
+                _sparse(value, found)
+
+
+def _sparse(view: memoryview, found: list[ExternalTensor]) -> None:
+    for number, value in _fields(view):
+        if number in (1, 2) and isinstance(value, memoryview):  # values and indices are tensors
+            _tensor(value, found)
+
+
+def _tensor(view: memoryview, found: list[ExternalTensor]) -> None:
+    name, path, shape, data_type, external = "", "", [], 0, False
+    for number, value in _fields(view):
+        if isinstance(value, int):
+            if number == _DIMS:
+                shape.append(value)
+            elif number == _DATA_TYPE:
+                data_type = value
+            elif number == _LOCATION:
+                external = value == 1
+        elif number == _DIMS:  # packed
+            at = 0
+            while at < len(value):
+                size, at = _varint(value, at)
+                shape.append(size)
+        elif number == _NAME:
+            name = bytes(value).decode()
+        elif number == _EXTERNAL:
+            entry = {n: bytes(v).decode() for n, v in _fields(value) if isinstance(v, memoryview)}
+            if entry.get(1) == "location":
+                path = entry.get(2, "")
+    if external:
+        found.append(ExternalTensor(name, tuple(shape), data_type, path))

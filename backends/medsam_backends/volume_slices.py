@@ -1,0 +1,113 @@
+"""A model over the slices of one volume: intensities on demand, each slice encoded once, all of it timed."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .backend import Backend
+from .cache import EmbeddingCache
+from .errors import Cancelled
+from .intensity import IntensityTransform
+from .slices import SliceStack
+from .types import Embedding, Prediction, Prompt
+
+__all__ = ["Timings", "VolumeSlices"]
+
+
+@dataclass(frozen=True)
+class Timings:
+    """Seconds spent, and how often."""
+
+    encode_s: float = 0.0
+    decode_s: float = 0.0
+    encodes: int = 0
+    decodes: int = 0
+
+
+class VolumeSlices:
+    """Implements `propagation.SliceModel` for a backend, a stack of slices and a cache.
+
+    Parameters
+    ----------
+    fingerprint : identifies the voxels in the cache; must change when they do.  Empty: unique to
+        this object, so that embeddings are shared by nothing else.
+    cancelled : asked before every prediction
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        stack: SliceStack,
+        transform: IntensityTransform,
+        cache: EmbeddingCache,
+        fingerprint: str = "",
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._backend = backend
+        self._stack = stack
+        self._transform = transform
+        self._cache = cache
+        self._fingerprint = fingerprint or uuid.uuid4().hex
+        self.cancelled = cancelled
+        self.timings = Timings()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(slices, rows, columns)."""
+        return self._stack.shape
+
+    @property
+    def prompts(self) -> frozenset[str]:
+        """Which parts of a prompt the model uses."""
+        return frozenset(self._backend.spec.prompts)
+
+    @property
+    def box_side(self) -> int:
+        """Size of the network frame in which published rules carry boxes."""
+        return self._backend.spec.box_side
+
+    def key(self, index: int) -> tuple[object, ...]:
+        """What the cache knows the embedding of a slice by."""
+        axis = self._stack.axis
+        return (self._fingerprint, axis, index, self._transform.key, self._backend.spec.identity)
+
+    def picture(self, index: int) -> NDArray[np.generic]:
+        """The slice as the encoder is given it, (H, W) or (H, W, 3) in [0, 255]."""
+        if self._stack.rgb or self._backend.spec.channels == "grey":
+            return self._transform.apply(self._stack.slice(index))
+        return np.stack([self._transform.apply(self._stack.slice(n)) for n in self._stack.neighbours(index)], axis=-1)
+
+    def embedding(self, index: int) -> Embedding:
+        """The embedding of a slice, from the cache or made now."""
+        return self._cache.get_or_make(self.key(index), lambda: self._encode(index))
+
+    def predict(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
+        """Segment the objects of `prompts` on a slice.
+
+        Raises
+        ------
+        Cancelled
+            If the user cancelled.
+        """
+        if self.cancelled():
+            raise Cancelled("Cancelled: nothing was changed.")
+        embedding = self.embedding(index)
+        start = time.perf_counter()
+        predictions = self._backend.decode(embedding, prompts)
+        spent = time.perf_counter() - start
+        now = self.timings
+        self.timings = replace(now, decode_s=now.decode_s + spent, decodes=now.decodes + len(prompts))
+        return predictions
+
+    def _encode(self, index: int) -> Embedding:
+        start = time.perf_counter()
+        embedding = self._backend.encode(self.picture(index))
+        now = self.timings
+        self.timings = replace(now, encode_s=now.encode_s + time.perf_counter() - start, encodes=now.encodes + 1)
+        return embedding

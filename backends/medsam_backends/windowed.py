@@ -1,0 +1,94 @@
+"""Window models: the decoder looks at the slice itself through a window round the box."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .folder_backend import FolderBackend
+from .types import Embedding, Point, Prediction, Prompt
+from .window import Rect, paste, sample, window_rect
+
+__all__ = ["OUTSIDE", "WindowBackend", "point_planes"]
+
+OUTSIDE = -10.0
+"""The logit given to pixels beyond the window: certainly not the object."""
+_POINT_SIGMA = 1.5  # cells; the width of a click in training
+
+
+class WindowBackend(FolderBackend):
+    """A decoder over a fixed grid of cells that covers the box and its surroundings.
+
+    Graphs: ``image`` (1, 3, S, S) in 0..255 -> ``features``; the decoder takes ``features``,
+    ``window`` (N, 3, G, G) in 0..255, ``valid`` (N, 1, G, G), ``rect`` (N, 4) as fractions of the
+    encoder's input, ``scale`` (N, 2) log2 of pixels a cell, ``position`` (N, 2), ``prior``
+    (N, 1, G, G), ``has_prior`` (N, 1) and ``points`` (N, 2, G, G); it gives ``logits``
+    (N, 1, G, G) and ``iou`` (N, 1).  The embedding keeps the slice's picture.
+    """
+
+    decoder_inputs = ("features", "window", "valid", "rect", "scale", "position", "prior", "has_prior", "points")
+
+    def beside(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
+        picture = image if image.dtype == np.uint8 else np.clip(np.rint(image), 0, 255).astype(np.uint8)
+        return {"picture": picture.copy()}  # the caller's array may change later
+
+    def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Prediction]:
+        self.check_prompts(embedding, prompts)
+        return [self._decode(embedding, prompt) for prompt in prompts]
+
+    def _decode(self, embedding: Embedding, prompt: Prompt) -> Prediction:
+        grid = self.manifest.window["grid"]
+        rect = window_rect(self._image_box(prompt, embedding.size), self.manifest.window["scale"])
+        features = embedding.arrays["features"].astype(np.float32, copy=False)
+        got = self._decoder.run({"features": features, **self._planes(embedding, prompt, rect, grid)})
+        logits = got["logits"][0, 0]
+        return Prediction(
+            mask=paste(logits, rect, embedding.size, OUTSIDE) > 0,
+            iou=min(1.0, max(0.0, float(got["iou"].reshape(-1)[0]))),
+            logits=logits,
+            extent=rect,
+        )
+
+    def _planes(self, embedding: Embedding, prompt: Prompt, rect: Rect, grid: int) -> dict[str, NDArray[np.float32]]:
+        height, width = embedding.size
+        uses = self.spec.prompts
+        prior = np.zeros((grid, grid), np.float32)
+        has_prior = prompt.prior is not None and "prior" in uses
+        if has_prior and prompt.prior is not None:
+            prior = sample(prompt.prior, rect, grid)
+        points = prompt.points if "points" in uses else ()
+        position = prompt.position if "position" in uses else None
+        cells = np.array([rect[2] - rect[0], rect[3] - rect[1]], np.float64) / grid
+        return {
+            "window": np.broadcast_to(sample(embedding.arrays["picture"], rect, grid), (3, grid, grid))[None],
+            "valid": sample(np.ones((height, width), np.uint8), rect, grid)[None, None],
+            "rect": (np.array([rect]) / max(height, width)).astype(np.float32),
+            "scale": np.log2(cells)[None].astype(np.float32),
+            "position": np.array([[0.0, 0.0] if position is None else [1.0, position]], np.float32),
+            "prior": prior[None, None],
+            "has_prior": np.array([[float(has_prior)]], np.float32),
+            "points": point_planes(points, rect, grid)[None],
+        }
+
+    def _image_box(self, prompt: Prompt, size: tuple[int, int]) -> Rect:
+        if prompt.frame == "image":
+            return prompt.box
+        # A published rule's box: corners are pixel indices of the network's frame, both inclusive.
+        factor = max(size) / self.spec.box_side
+        x0, y0, x1, y1 = (value * factor for value in prompt.box)
+        return x0, y0, max(x1, x0) + 1, max(y1, y0) + 1
+
+
+def point_planes(points: Sequence[Point], rect: Rect, grid: int) -> NDArray[np.float32]:
+    """Positive and negative clicks as small bumps on the window's grid, (2, grid, grid) float32 in [0, 1]."""
+    planes = np.zeros((2, grid, grid), np.float32)
+    centres = np.arange(grid) + 0.5
+    for point in points:
+        x = (point.x - rect[0]) / (rect[2] - rect[0]) * grid
+        y = (point.y - rect[1]) / (rect[3] - rect[1]) * grid
+        bump = np.exp(-((centres[:, None] - y) ** 2 + (centres[None] - x) ** 2) / (2 * _POINT_SIGMA**2))
+        plane = planes[0 if point.positive else 1]
+        np.maximum(plane, bump.astype(np.float32), out=plane)
+    return planes
