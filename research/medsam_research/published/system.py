@@ -1,0 +1,42 @@
+"""A published system as a whole: encoder, prompt encoder and mask decoder, and the two halves that are exported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from .mask_decoder import MaskDecoder
+from .prompt_encoder import PromptEncoder
+from .tinyvit import TinyViT
+
+__all__ = ["SYSTEMS", "PublishedSystem", "build"]
+
+
+class PublishedSystem(nn.Module):
+    """Module whose state dict has the names of the published checkpoints."""
+
+    def __init__(self, encoder: nn.Module, input_size: int, token_eps: float) -> None:
+        super().__init__()
+        self.image_encoder = encoder
+        self.prompt_encoder = PromptEncoder(input_size)
+        self.mask_decoder = MaskDecoder(token_eps)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """(1, 3, S, S) float32, normalised and padded, to an embedding (1, 256, 64, 64)."""
+        return self.image_encoder(image)
+
+    def decode(self, embedding: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Embedding and (N, 4) boxes in network pixels to logits (N, 1, 256, 256) and predicted IoU (N, 1)."""
+        image = embedding.flatten(2).transpose(1, 2) + self.prompt_encoder.no_mask_embed.weight
+        return self.mask_decoder(image, self.prompt_encoder.grid_code(), self.prompt_encoder(boxes))
+
+
+SYSTEMS: dict[str, Callable[[], PublishedSystem]] = {
+    "litemedsam": lambda: PublishedSystem(TinyViT(), 256, token_eps=1e-5),
+}
+
+
+def build(name: str) -> PublishedSystem:
+    """The system called `name`, without weights, in evaluation mode."""
+    return SYSTEMS[name]().eval()
