@@ -22,7 +22,8 @@ __all__ = ["PRESETS", "IntensityTransform", "Preset", "fit"]
 _MEDSAM = "MedSAM data preparation and MedSAMSlicer 0.13"
 _RADIOPAEDIA = "Radiopaedia, Windowing (CT)"
 _LOW_PERCENT, _HIGH_PERCENT = 0.5, 99.5  # MedSAM's rule for everything but CT
-_AIR_HU = -500.0  # air and lung lie below; MR and PET hold nothing so negative
+_AIR_HU = -500.0  # a CT's air and lung lie below; MR and PET hold nothing so negative
+_LIMIT_HU = 32768.0  # CT is stored in 16 bits
 _SAMPLE_VOXELS = 1 << 21
 
 
@@ -114,8 +115,9 @@ class IntensityTransform:
         exact_in_single = self.high - self.low >= 1e-3 * largest and largest < 1e30
         with np.errstate(over="ignore", invalid="ignore"):
             picture = self._single(image) if exact_in_single else self._double(image)
+            suspect = image.dtype.kind == "f" and not np.isfinite(picture.sum())  # far cheaper than a look at each
         np.clip(picture, 0, 255, out=picture)
-        if image.dtype.kind == "f":
+        if suspect:
             picture[~np.isfinite(image)] = 0
         if self.keep_zero and self.low < 0:
             picture[image == 0] = 0
@@ -195,13 +197,16 @@ def _choose(array: NDArray[Any], sample: NDArray[Any], modality: str | None) -> 
         return "none"
     if modality is not None and modality.upper() == "CT":
         return "abdomen"
-    if modality is None and array.ndim == 3 and float(sample.min()) <= _AIR_HU and _whole(sample):
+    if modality is None and array.ndim == 3 and _looks_like_ct(sample):
         return "abdomen"
     return "pet" if modality is not None and modality.upper() in ("PT", "PET") else "mr"
 
 
-def _whole(sample: NDArray[Any]) -> bool:
-    return sample.dtype.kind != "f" or bool((sample == np.rint(sample)).all())
+def _looks_like_ct(sample: NDArray[Any]) -> bool:
+    """Whole numbers in the range of HU, some of them air."""
+    low, high = float(sample.min()), float(sample.max())
+    in_range = -_LIMIT_HU <= low <= _AIR_HU and 0 <= high < _LIMIT_HU
+    return in_range and (sample.dtype.kind != "f" or bool((sample == np.rint(sample)).all()))
 
 
 def _percentiles(name: str, sample: NDArray[Any], *, colour: bool) -> IntensityTransform:
