@@ -29,13 +29,55 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(inner, WIDTH)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """(n, L, 256) queries, (m, S, 256) keys and values, n and m equal or 1, to (n or m, L, 256)."""
-        q, k, v = self._heads(self.q_proj(q)), self._heads(self.k_proj(k)), self._heads(self.v_proj(v))
-        mixed = ((q * self.head**-0.5) @ k.transpose(-2, -1)).softmax(-1) @ v
-        return self.out_proj(mixed.transpose(1, 2).flatten(2))
+        """(N, T, 256) each, to (N, T, 256)."""
+        q, k, v = self.split(self.q_proj(q)) * self.head**-0.5, self.split(self.k_proj(k)), self.split(self.v_proj(v))
+        return self.out_proj(join((q @ k.transpose(-2, -1)).softmax(-1) @ v))
 
-    def _heads(self, x: Tensor) -> Tensor:
+    def split(self, x: Tensor) -> Tensor:
+        """(N, T, inner) to (N, HEADS, T, head)."""
         return x.unflatten(2, (HEADS, self.head)).transpose(1, 2)
+
+    def per_head(self, projection: nn.Linear) -> Tensor:
+        """A projection's weight as (HEADS, head, WIDTH)."""
+        return projection.weight.view(HEADS, self.head, WIDTH)
+
+
+def join(x: Tensor) -> Tensor:
+    """(N, HEADS, T, head) to (N, T, HEADS * head)."""
+    return x.transpose(1, 2).flatten(2)
+
+
+class TokensToImage(Attention):
+    """Tokens look at the picture.
+
+    The picture's 4096 cells are many and the tokens few, so the projections of keys and values are
+    moved to the tokens' side: q (W k) = (q W) k, and the sum of weighted values is projected once.
+    The keys' bias adds the same to all scores of a token, which softmax ignores.
+    """
+
+    def forward(self, tokens: Tensor, coded_image: Tensor, image: Tensor) -> Tensor:
+        """(N, T, 256) tokens, (N or 1, 4096, 256) picture with and without code, to (N, T, 256)."""
+        q = self.split(self.q_proj(tokens)) * self.head**-0.5
+        scores = (q @ self.per_head(self.k_proj)).flatten(1, 2) @ coded_image.transpose(1, 2)
+        mixed = (scores.softmax(-1) @ image).unflatten(1, (HEADS, -1))
+        values = mixed @ self.per_head(self.v_proj).transpose(1, 2) + self.v_proj.bias.view(HEADS, 1, self.head)
+        return self.out_proj(join(values))
+
+
+class ImageToTokens(Attention):
+    """The picture looks at the tokens; projections are moved to the tokens' side as in `TokensToImage`.
+
+    A head's weights sum to one, so its share of the output's bias can ride on its values.
+    """
+
+    def forward(self, coded_image: Tensor, coded_tokens: Tensor, tokens: Tensor) -> Tensor:
+        """(N or 1, 4096, 256) picture, (N, T, 256) tokens with and without code, to (N, 4096, 256)."""
+        k = self.split(self.k_proj(coded_tokens)) * self.head**-0.5
+        offset = (k @ self.q_proj.bias.view(HEADS, self.head, 1)).flatten(1).unsqueeze(1)
+        scores = coded_image @ (k @ self.per_head(self.q_proj)).flatten(1, 2).transpose(1, 2) + offset
+        weights = scores.unflatten(2, (HEADS, -1)).softmax(-1).flatten(2)
+        out = self.out_proj.weight.t().reshape(HEADS, self.head, WIDTH)
+        return weights @ (self.split(self.v_proj(tokens)) @ out + self.out_proj.bias / HEADS).flatten(1, 2)
 
 
 class Mlp(nn.Module):
@@ -58,12 +100,12 @@ class TwoWayLayer(nn.Module):
         self.first = first
         self.self_attn = Attention(WIDTH)
         self.norm1 = nn.LayerNorm(WIDTH, eps)
-        self.cross_attn_token_to_image = Attention(WIDTH // 2)
+        self.cross_attn_token_to_image = TokensToImage(WIDTH // 2)
         self.norm2 = nn.LayerNorm(WIDTH, eps)
         self.mlp = Mlp()
         self.norm3 = nn.LayerNorm(WIDTH, eps)
         self.norm4 = nn.LayerNorm(WIDTH, eps)
-        self.cross_attn_image_to_token = Attention(WIDTH // 2)
+        self.cross_attn_image_to_token = ImageToTokens(WIDTH // 2)
 
     def forward(self, tokens: Tensor, image: Tensor, token_code: Tensor, image_code: Tensor) -> tuple[Tensor, Tensor]:
         if self.first:  # no positional part and no residual here, as published
@@ -85,7 +127,7 @@ class TwoWayTransformer(nn.Module):
     def __init__(self, eps: float) -> None:
         super().__init__()
         self.layers = nn.ModuleList([TwoWayLayer(eps, first=True), TwoWayLayer(eps, first=False)])
-        self.final_attn_token_to_image = Attention(WIDTH // 2)
+        self.final_attn_token_to_image = TokensToImage(WIDTH // 2)
         self.norm_final_attn = nn.LayerNorm(WIDTH, eps)
 
     def forward(self, tokens: Tensor, image: Tensor, image_code: Tensor) -> tuple[Tensor, Tensor]:
@@ -146,12 +188,13 @@ class MaskDecoder(nn.Module):
         """(N, 4096, 256) picture and (N, 32) kernel to (N, 1, 256, 256)."""
         up1, norm, _, up2, _ = self.output_upscaling
         x = gelu(layer_norm(_enlarge(image, up1), (64,), norm.weight, norm.bias, norm.eps))
-        x = gelu(_enlarge(x, up2)).flatten(1, 3) @ kernel[:, :, None]
+        x = gelu(_enlarge(x, up2)).view(-1, 16 * GRID * GRID, 32) @ kernel[:, :, None]
         quads = x.view(-1, GRID, GRID, 2, 2, 2, 2).permute(0, 1, 3, 5, 2, 4, 6)
         return quads.reshape(-1, 1, 4 * GRID, 4 * GRID)
 
 
 def _enlarge(x: Tensor, up: nn.ConvTranspose2d) -> Tensor:
-    """A 2x2 stride-2 transposed convolution of channel-last cells: (..., C) to (..., 4, D), the four row by row."""
+    """A 2x2 stride-2 transposed convolution of channel-last cells: (..., C) to (cells * 4, D), the four row by row."""
     weight = up.weight.permute(0, 2, 3, 1).flatten(1)
-    return (x @ weight).unflatten(-1, (4, -1)) + up.bias
+    cells = torch.addmm(up.bias.repeat(4), x.reshape(-1, up.in_channels), weight)
+    return cells.view(-1, up.out_channels)
