@@ -1,8 +1,9 @@
 """Picture resizing in numpy, equal to what the published systems' libraries compute.
 
 8-bit results equal OpenCV's and PyTorch's in every pixel, so that a model sees what it was trained on
-without either library.  float32 results equal PyTorch's bit for bit for ``torch_linear`` and OpenCV's to
-rounding.  Nothing here antialiases except ``area``.
+without either library; only ``cubic`` differs, by one level in less than one pixel of a thousand.
+float32 results equal PyTorch's bit for bit for ``torch_linear`` and OpenCV's to rounding.  Nothing here
+antialiases except ``area``.
 """
 
 from __future__ import annotations
@@ -115,11 +116,7 @@ def _fixed_point(image: NDArray[np.uint8], down: plans.Plan, across: plans.Plan)
 
 
 def _cubic_bytes(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    across = _taps(image.astype(np.int32), *plans.fixed_point(plans.cubic(image.shape[1], size[1])), axis=1)
-    total = _taps(across, *plans.fixed_point(plans.cubic(image.shape[0], size[0])), axis=0)
-    total += 1 << 21
-    total >>= 22
-    return np.clip(total, 0, 255, out=total).astype(np.uint8)
+    return _to_bytes(_cubic_floats(image.astype(np.float32), size))
 
 
 def _torch_bytes(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
