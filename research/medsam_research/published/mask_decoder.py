@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, layer_norm
 
 from .layers import LayerNorm2d
+from .prompt_encoder import PromptEncoder
 
 __all__ = ["MaskDecoder"]
 
@@ -166,21 +167,23 @@ class MaskDecoder(nn.Module):
         self.output_hypernetworks_mlps = nn.ModuleList(Head(32) for _ in range(MASKS))
         self.iou_prediction_head = Head(MASKS)
 
-    def forward(self, image: Tensor, image_code: Tensor, corners: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, features: Tensor, boxes: Tensor, prompts: PromptEncoder) -> tuple[Tensor, Tensor]:
         """One picture, N boxes.
 
         Parameters
         ----------
-        image, image_code : (1, 4096, 256) embedding with its dense prompt added, and its positional code
-        corners : (N, 2, 256) tokens of the boxes
+        features : (1, 256, 64, 64) embedding
+        boxes : (N, 4) ``x0 y0 x1 y1`` in network pixels
 
         Returns
         -------
         logits (N, 1, 256, 256) and predicted IoU (N, 1)
         """
+        corners = prompts(boxes)
         own = torch.cat([self.iou_token.weight, self.mask_tokens.weight])
         tokens = torch.cat([own.expand(corners.shape[0], -1, -1), corners], 1)
-        tokens, image = self.transformer(tokens, image, image_code)
+        image = features.flatten(2).transpose(1, 2) + prompts.no_mask_embed.weight
+        tokens, image = self.transformer(tokens, image, prompts.grid_code())
         kernel = self.output_hypernetworks_mlps[0](tokens[:, 1])
         return self._mask(image, kernel), self.iou_prediction_head(tokens[:, 0])[:, :1]
 

@@ -1,4 +1,4 @@
-"""A published system as a whole: encoder, prompt encoder and mask decoder, and the two halves that are exported."""
+"""A published system as a whole: encoder, prompt encoder and mask decoder, with its two halves."""
 
 from __future__ import annotations
 
@@ -23,13 +23,12 @@ class PublishedSystem(nn.Module):
         self.mask_decoder = MaskDecoder(token_eps)
 
     def encode(self, image: Tensor) -> Tensor:
-        """(1, 3, S, S) float32, normalised and padded, to an embedding (1, 256, 64, 64)."""
+        """(1, 3, S, S) float32, normalised and padded, to features (1, 256, 64, 64)."""
         return self.image_encoder(image)
 
-    def decode(self, embedding: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
-        """Embedding and (N, 4) boxes in network pixels to logits (N, 1, 256, 256) and predicted IoU (N, 1)."""
-        image = embedding.flatten(2).transpose(1, 2) + self.prompt_encoder.no_mask_embed.weight
-        return self.mask_decoder(image, self.prompt_encoder.grid_code(), self.prompt_encoder(boxes))
+    def decode(self, features: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        """Features and (N, 4) boxes in network pixels to logits (N, 1, 256, 256) and predicted IoU (N, 1)."""
+        return self.mask_decoder(features, boxes, self.prompt_encoder)
 
 
 SYSTEMS: dict[str, Callable[[], PublishedSystem]] = {
