@@ -146,7 +146,7 @@ class VolumeSegmenter:
     ) -> None:
         self.backend = backend
         self.axis: Axis = axis
-        self.stack = SliceStack(array, axis)
+        self.stack = SliceStack(array, axis, rgb=array.ndim == 4)
         self.transform = transform or fit(array, preset, level=level, width=width, modality=modality)
         self.cache = cache or EmbeddingCache(DEFAULT_CACHE_BYTES)
         self.model = VolumeSlices(backend, self.stack, self.transform, self.cache, fingerprint)
@@ -225,7 +225,7 @@ class VolumeSegmenter:
         )
 
     def _plan(self, target: Target) -> tuple[Request, tuple[str, ...]]:
-        k, j, i = self.stack.volume_shape
+        k, j, i = self.stack.array.shape[:3]
         box, was_clipped = target.box.clipped((i, j, k))
         edges, first, last = box.plane(self.axis)
         for index in target.keys:
@@ -272,10 +272,11 @@ class VolumeSegmenter:
         crop = np.zeros((last - first + 1, rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1), bool)
         for index, mask in found.items():
             crop[index - first] = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        return self.stack.to_volume(crop), self.stack.to_volume_origin((first, int(rows[0]), int(columns[0])))
+        i, j, k = self.stack.to_volume_index(first, int(rows[0]), int(columns[0]))
+        return self.stack.to_volume(crop), (k, j, i)
 
     def _known(self, segment: Segment, request: Request) -> dict[int, SliceResult]:
-        stack = SliceStack(segment.full(self.stack.volume_shape), self.axis)
+        stack = SliceStack(segment.full(self.stack.array.shape), self.axis)
         return {
             report.index: SliceResult(
                 report.index,

@@ -9,6 +9,8 @@ All coordinates are pixel edges, ``(x0, y0, x1, y1)``: pixel ``i`` covers ``[i, 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +33,7 @@ def box_in_window(box: Rect, rect: Rect) -> NDArray[np.float32]:
     return ((np.asarray(box) - origin) / size).astype(np.float32)
 
 
+@lru_cache(maxsize=64)  # one window is sampled several times: picture, prior, what is valid
 def _weights(
     low: float, high: float, cells: int, length: int, keep_outside: bool
 ) -> tuple[NDArray[np.float32], int, int]:
@@ -58,7 +61,9 @@ def _weights(
         inside = inside.copy()
         inside[np.flatnonzero(nothing), nearest[nothing]] = 1.0
         total = np.where(nothing, 1.0, total)
-    return (inside / total[:, None]).astype(np.float32), start, stop
+    result = (inside / total[:, None]).astype(np.float32)
+    result.setflags(write=False)
+    return result, start, stop
 
 
 def sample(picture: NDArray[np.generic], rect: Rect, grid: int) -> NDArray[np.float32]:
