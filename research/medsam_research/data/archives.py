@@ -1,14 +1,9 @@
-"""The training archives (``MODALITY_DATASET.zip`` of ``img/ID.jpg`` and ``lab/ID.png``), decoded once.
-
-Also decides which patients validate: by a hash of the patient where an id names one, so that no
-patient stands on both sides and adding data moves nobody.
-"""
+"""The training archives (``MODALITY_DATASET.zip`` of ``img/ID.jpg`` and ``lab/ID.png``), decoded once."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,33 +12,9 @@ import numpy as np
 from PIL import Image
 
 from .packed import Item, Pack, write_pack
+from .patients import patient_of
 
-__all__ = ["VALIDATION_SHARE", "is_validation", "open_archives", "patient_of"]
-
-VALIDATION_SHARE = 0.08
-_PATIENT = re.compile(r"^(?P<patient>msdlung-\w+-g\d+|sc-[a-z]+(?:-[a-z]+)?-\d+|[a-z]+\d+)")
-_RUN_OF_NEIGHBOURS = 10
-
-
-def patient_of(dataset: str, name: str) -> str:
-    """The patient (or the run of neighbouring numbers) that picture `name` of `dataset` belongs to.
-
-    Numbered pictures of these sets come in the order of their source, so that neighbours may be
-    slices of one patient: ten in a row are kept together.
-    """
-    if name.isdigit():
-        return f"{dataset}/{int(name) // _RUN_OF_NEIGHBOURS}"
-    found = _PATIENT.match(name)
-    patient = found["patient"] if found else name.split("_")[0]
-    # One openms patient is scanned thrice, and the sarcoma sets share their patients.
-    patient = re.sub(r"^(p\d+|unf\d+).*", r"\1", patient)
-    return patient if patient.startswith("sts") else f"{dataset}/{patient}"
-
-
-def is_validation(group: str) -> bool:
-    """Whether patient `group` is held out for validation."""
-    digest = hashlib.sha256(group.encode()).digest()
-    return int.from_bytes(digest[:4], "big") / 2**32 < VALIDATION_SHARE
+__all__ = ["open_archives"]
 
 
 def open_archives(data: Path, cache: Path) -> Pack:

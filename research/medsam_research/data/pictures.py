@@ -49,7 +49,9 @@ def balanced_weights(pack_items: Sequence[dict[str, object]], balance: float) ->
     """Weights that give a data set ``count ** balance``, then a modality the sum of those to `balance` again."""
     weights = np.ones(len(pack_items))
     for key in ("dataset", "modality"):
-        names = np.array([str(item["modality"]) + (str(item["dataset"]) if key == "dataset" else "") for item in pack_items])
+        names = np.array(
+            [str(item["modality"]) + (str(item["dataset"]) if key == "dataset" else "") for item in pack_items]
+        )
         _, inverse = np.unique(names, return_inverse=True)
         totals = np.bincount(inverse, weights)
         weights = weights * (totals ** (balance - 1))[inverse]
@@ -103,4 +105,3 @@ def _object(rng: np.random.Generator, labels: NDArray[np.uint8], value: int, sma
     part = np.zeros_like(mask)
     part[window] = parts == int(rng.choice(large))
     return part
-

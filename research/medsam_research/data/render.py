@@ -17,6 +17,7 @@ __all__ = ["Arrays", "render"]
 
 Arrays = dict[str, NDArray]
 _SMALLEST_SIDE = 2.0  # pixels of a box
+_LEAST_LEAD = 0.5  # a smaller neighbour would lead to a box that cuts the object
 _SLICE_BOX_SHARES = (0.65, 0.12)  # the 3-D box itself, its ellipsoid's section; the rest is led by the neighbour
 
 
@@ -89,6 +90,8 @@ def _slice_box(rng: np.random.Generator, box: Rect, target: Target) -> Rect:
     last = bounds(target.neighbour)
     if kind < sum(_SLICE_BOX_SHARES) or last is None:
         return section
+    if np.count_nonzero(target.neighbour) < _LEAST_LEAD * np.count_nonzero(target.mask):
+        return box
     led = draw(rng, last, target.mask.shape)
     weight = rng.choice([0.0, 0.5, rng.random()])
     mixed = weight * np.asarray(section) + (1 - weight) * np.asarray(led)

@@ -7,11 +7,17 @@ from typing import Protocol
 
 import numpy as np
 
-from .archives import is_validation, open_archives
-from .config import SOURCES, StreamConfig
+from .archives import open_archives
+from .config import MODALITIES, SOURCES, StreamConfig
+from .packed import Pack
+from .patients import is_validation
 from .pictures import PictureSource, balanced_weights
 from .render import Arrays, render
 from .scene import Scene
+from .shards import open_shards, shard_volume
+from .stacks import StackSource
+from .volume_files import open_volumes
+from .volumes import VolumeSource
 
 __all__ = ["StreamConfig", "batches"]
 
@@ -69,18 +75,61 @@ def _batch(rng: np.random.Generator, sources: list[Source], config: StreamConfig
 
 def _sources(config: StreamConfig) -> dict[str, Source]:
     """The sources with a weight above zero and with data."""
-    makers = {"picture": _pictures}
-    wanted = [kind for kind in SOURCES if config.mixture.get(kind, 0) > 0 and kind in makers]
-    made = {kind: makers[kind](config) for kind in wanted}
+    makers = {
+        "picture": _pictures,
+        "stack": _stacks,
+        "volume": _volumes,
+        "synthetic-picture": _synthetic_pictures,
+        "synthetic-volume": _synthetic_volumes,
+    }
+    made = {kind: makers[kind](config) for kind in SOURCES if config.mixture.get(kind, 0) > 0}
     sources = {kind: source for kind, source in made.items() if source is not None}
     if not sources:
         raise FileNotFoundError("no source of the mixture has data: is the data folder there?")
     return sources
 
 
+def _of_split(pack: Pack, config: StreamConfig, modalities: tuple[str, ...] = MODALITIES) -> list[int]:
+    return [
+        i
+        for i, item in enumerate(pack.items)
+        if item["modality"] in modalities and is_validation(str(item["group"])) == (config.split == "val")
+    ]
+
+
 def _pictures(config: StreamConfig) -> Source | None:
     pack = open_archives(config.data, config.cache)
-    held_out = config.split == "val"
-    chosen = [i for i, facts in enumerate(pack.items) if is_validation(str(facts["group"])) == held_out]
-    weights = balanced_weights([pack.items[i] for i in chosen], config.balance)
-    return PictureSource([(pack, i) for i in chosen], weights)
+    chosen = _of_split(pack, config)
+    return PictureSource([(pack, i) for i in chosen], balanced_weights([pack.items[i] for i in chosen], config.balance))
+
+
+def _stacks(config: StreamConfig) -> Source | None:
+    pack = open_archives(config.data, config.cache)
+    chosen = _of_split(pack, config, ("CT", "MR", "PET"))
+    return StackSource(pack, chosen, balanced_weights([pack.items[i] for i in chosen], config.balance))
+
+
+def _volumes(config: StreamConfig) -> Source | None:
+    volumes = open_volumes(config.data / "volumes", validation=config.split == "val")
+    if not volumes:
+        return None
+    facts: list[dict[str, object]] = [{"dataset": v.dataset, "modality": v.modality} for v in volumes]
+    return VolumeSource(volumes, balanced_weights(facts, config.balance))
+
+
+def _synthetic_pictures(config: StreamConfig) -> Source | None:
+    packs = open_shards(config.synthetic, "pictures", config.split)
+    places = [(pack, i) for pack in packs for i in range(len(pack))]
+    if not places:
+        return None
+    facts = [pack.items[i] for pack, i in places]
+    return PictureSource(places, balanced_weights(facts, 1.0))
+
+
+def _synthetic_volumes(config: StreamConfig) -> Source | None:
+    volumes = [
+        shard_volume(pack[i])
+        for pack in open_shards(config.synthetic, "volumes", config.split)
+        for i in range(len(pack))
+    ]
+    return VolumeSource(volumes, np.ones(len(volumes))) if volumes else None
