@@ -12,7 +12,7 @@ import re
 __all__ = ["HELD_OUT_VOLUMES", "is_validation", "patient_of"]
 
 _VALIDATION_SHARE = 0.08
-_RUN_OF_NEIGHBOURS = 10
+_RUN_OF_NEIGHBOURS, _RUNS_A_TURN, _HELD_OUT_RUN = 5, 12, 2
 _PATIENT = re.compile(r"^(?P<patient>msdlung-\w+-g\d+|sc-[a-z]+(?:-[a-z]+)?-\d+|[a-z]+\d+)")
 
 _PATIENT_OF_VOLUME = {
@@ -47,7 +47,7 @@ def patient_of(dataset: str, name: str) -> str:
     """The patient (or the run of neighbouring numbers) that picture `name` of `dataset` belongs to.
 
     Numbered pictures of these sets come in the order of their source, so that neighbours may be
-    slices of one patient: ten in a row are kept together.
+    slices of one patient: five in a row are kept together.
     """
     if name.isdigit():
         return f"{dataset}/{int(name) // _RUN_OF_NEIGHBOURS}"
@@ -59,8 +59,14 @@ def patient_of(dataset: str, name: str) -> str:
 
 
 def is_validation(patient: str) -> bool:
-    """Whether `patient` is held out: where its volume is, else by a hash, so that new data moves nobody."""
+    """Whether `patient` is held out: where its volume is, else by a hash, so that new data moves nobody.
+
+    Of numbered pictures every twelfth run is held out, so that small sets validate too.
+    """
     if patient in _DECIDED:
         return _DECIDED[patient]
+    number = patient.rsplit("/", 1)[-1]
+    if number.isdigit():
+        return int(number) % _RUNS_A_TURN == _HELD_OUT_RUN
     digest = hashlib.sha256(patient.encode()).digest()
     return int.from_bytes(digest[:4], "big") / 2**32 < _VALIDATION_SHARE
