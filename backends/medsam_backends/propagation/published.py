@@ -112,7 +112,7 @@ class PublishedRule:
         height, width = mask.shape
         if self.mask_box == "nearest":
             rows, columns = ((2 * np.arange(self.side) + 1) * n // (2 * self.side) for n in (height, width))
-            return mask[rows[:, None], columns]
+            return np.asarray(mask[rows[:, None], columns])
         scale = self.side / max(height, width)
         return resize(mask * np.uint8(min(label, 255)), (int(height * scale + 0.5), int(width * scale + 0.5)), "area")
 
@@ -127,8 +127,8 @@ class PublishedRule:
         if self.scaling == "single":
             return (corners.astype(np.float32) / np.float32(longest) * np.float32(self.side)).astype(np.float64)
         if self.scaling == "square":
-            return corners * self.side / np.array([size[1], size[0]] * 2)
-        return np.trunc(corners * (self.side / longest))
+            return corners * self.side / np.array([size[1], size[0]] * 2, np.float64)
+        return np.asarray(np.trunc(corners * (self.side / longest)))
 
 
 def _corners(mask: NDArray[np.generic]) -> Corners | None:
