@@ -1,0 +1,220 @@
+"""Models, embedding cache and segmenters as the worker thread uses them; touches no MRML, VTK or Qt."""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from medsam_backends.cache import EmbeddingCache
+from medsam_backends.propagation.base import Request
+from medsam_backends.propagation.geometry import place, reference_box
+from medsam_backends.registry import open_model
+from medsam_backends.segmenter import Segment, SliceReport, Target, VolumeSegmenter
+from medsam_backends.slices import SliceStack
+from medsam_backends.types import Point, Prompt
+
+__all__ = ["Clicks", "Engine", "View"]
+
+_SEGMENTERS_KEPT = 4
+_LEAST_SECTION = 0.35
+"""A preview's box never shrinks below this part of the user's, as in the default propagation rule."""
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A volume as one job sees it: voxels, intensities and model, fixed when the job is made.
+
+    Attributes
+    ----------
+    array : (K, J, I[, C]); a view of the node's voxels, never written to
+    fingerprint : changes when the voxels do
+    """
+
+    array: Any = field(repr=False)
+    fingerprint: str
+    axis: str
+    preset: str
+    level: float | None
+    width: float | None
+    modality: str | None
+    model: str
+    runtime: str
+    threads: int
+
+    @property
+    def modelKey(self):
+        return self.model, self.runtime, self.threads
+
+    @property
+    def key(self):
+        return (self.fingerprint, self.axis, self.preset, self.level, self.width, self.modality, *self.modelKey)
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """A correction of one slice: clicks, and optionally a box, in pixels of the slice (x column, y row)."""
+
+    points: tuple[Point, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+
+
+class Engine:
+    """One loaded model at a time and the last few segmenters, behind one embedding cache."""
+
+    def __init__(self, cacheBytes):
+        self.cache = EmbeddingCache(cacheBytes)
+        self._backend = None
+        self._modelKey = None
+        self._segmenters = OrderedDict()
+
+    def setCacheBytes(self, cacheBytes):
+        """Change the bound of the cache; what it holds is dropped if the bound changed."""
+        if cacheBytes != self.cache.max_bytes:
+            self.cache = EmbeddingCache(cacheBytes)
+            self._segmenters.clear()
+
+    def spec(self, view):
+        """Facts about the view's model, loading it when needed."""
+        return self._load(view).spec
+
+    def isCached(self, view, index):
+        """Whether a preview of this slice needs no encoding; answers at once, from any thread."""
+        segmenter = self._segmenters.get(view.key)
+        return segmenter is not None and segmenter.model.key(index) in self.cache
+
+    def picture(self, view, index):
+        """The slice as the model sees it, (H, W) or (H, W, 3) uint8."""
+        picture = np.asarray(self._segmenter(view).model.picture(index))
+        return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+    def preview(self, view, index, box):
+        """The mask of one slice of `box` from its cross-section there: (H, W) bool and the predicted IoU."""
+        segmenter = self._segmenter(view)
+        edges, first, last = box.plane(view.axis)
+        section = reference_box(Request(edges, first, last), {}, index, _LEAST_SECTION) if last > first else edges
+        prediction = segmenter.preview(index, Prompt(section, position=place(index, first, last)))
+        return prediction.mask, prediction.iou
+
+    def segment(self, view, targets, rule, progress, cancelled):
+        """Segment every target, see `VolumeSegmenter.segment`."""
+        return self._segmenter(view).segment(targets, rule=rule, progress=progress, cancelled=cancelled)
+
+    def correct(self, view, segment, index, clicks, rule, progress, cancelled):
+        """Run the neighbourhood of a corrected slice again.
+
+        A model that takes no points is given the box that the clicks make of the present mask.
+        """
+        segmenter = self._segmenter(view)
+        segment = _coveringSlice(segment, index, view.axis)
+        mask = np.array(SliceStack(segment.full(view.array.shape), view.axis).slice(index))
+        edges, first, last = segment.target.box.plane(view.axis)
+        before = segment.target.keys.get(index)
+        points = (*(before.points if before else ()), *clicks.points)
+        box = clicks.box or boxFromClicks(mask, (before.box if before else edges), clicks.points)
+        uses = segmenter.backend.spec.prompts
+        prompt = Prompt(
+            box,
+            points=points if "points" in uses else (),
+            prior=mask if mask.any() and "prior" in uses and clicks.box is None else None,
+            position=place(index, first, last),
+        )
+        return segmenter.correct(segment, index, prompt, rule=rule, progress=progress, cancelled=cancelled)
+
+    def forget(self, fingerprintStart=""):
+        """Let go of the voxels of volumes whose fingerprint starts so; their embeddings age away in the cache."""
+        for key in [key for key in self._segmenters if key[0].startswith(fingerprintStart)]:
+            self._segmenters.pop(key, None)
+
+    def close(self):
+        """Free the model and the cache."""
+        self.forget()
+        self.cache.clear()
+        if self._backend is not None:
+            self._backend.close()
+        self._backend = self._modelKey = None
+
+    def _load(self, view):
+        if self._modelKey != view.modelKey:
+            backend = open_model(view.model, view.runtime, view.threads)
+            if self._backend is not None:
+                self._segmenters.clear()
+                self._backend.close()
+            self._backend, self._modelKey = backend, view.modelKey
+        return self._backend
+
+    def _segmenter(self, view):
+        backend = self._load(view)
+        segmenter = self._segmenters.get(view.key)
+        if segmenter is None:
+            segmenter = self._segmenters[view.key] = VolumeSegmenter(
+                backend,
+                view.array,
+                axis=view.axis,
+                preset=view.preset,
+                level=view.level,
+                width=view.width,
+                modality=view.modality,
+                cache=self.cache,
+                fingerprint=view.fingerprint,
+            )
+            while len(self._segmenters) > _SEGMENTERS_KEPT:
+                self._segmenters.popitem(last=False)
+        segmenter.model.cancelled = lambda: False  # that of an earlier job may still say yes
+        return segmenter
+
+
+def boxFromClicks(mask, userBox, points):
+    """The box of the mask grown to hold the positive clicks and cut, on the nearest side, by the negative ones.
+
+    Parameters
+    ----------
+    mask : (H, W) bool
+    userBox : edges used when the mask is empty
+    points : clicks of this correction
+    """
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1] if rows.size else list(userBox)
+    for point in points:
+        x, y = np.floor(point.x), np.floor(point.y)
+        if point.positive:
+            box = [min(box[0], x), min(box[1], y), max(box[2], x + 1), max(box[3], y + 1)]
+            continue
+        sides = (x + 1 - box[0], y + 1 - box[1], box[2] - x, box[3] - y)  # pixels lost by cutting there
+        inside = min(sides) > 0
+        cut = int(np.argmin(sides))
+        length = box[2] - box[0] if cut % 2 == 0 else box[3] - box[1]
+        if inside and sides[cut] < length:
+            box[cut] = (x + 1, y + 1, x, y)[cut]
+    return tuple(float(edge) for edge in box)
+
+
+def _coveringSlice(segment, index, axis):
+    """The segment with its box stretched to hold slice `index`, so that a correction may lie beyond it."""
+    n = "ijk".index(axis)
+    box = segment.target.box
+    first, last = min(index, box.first[n]), max(index, box.last[n])
+    if (first, last) == (box.first[n], box.last[n]):
+        return segment
+    names = ("i0", "j0", "k0"), ("i1", "j1", "k1")
+    stretched = replace(box, **{names[0][n]: first, names[1][n]: last})
+    return replace(segment, target=replace(segment.target, box=stretched))
+
+
+def segmentFromMask(name, box, axis, mask, origin, record, timings):
+    """The `Segment` that a scene keeps, for correcting it.
+
+    Parameters
+    ----------
+    mask, origin : the segment's present voxels, which a user may have edited since
+    record : what `SegmentRecord.reports` and `keys` tell
+    """
+    reports = {report.index: report for report in record.reports}
+    n = 2 - "ijk".index(axis)
+    counts = mask.sum(axis=tuple(a for a in range(3) if a != n))
+    for offset, pixels in enumerate(counts):
+        index = origin[n] + offset
+        # A slice that only the user painted counts as known, or a correction would wipe it.
+        if pixels and index not in reports:
+            reports[index] = SliceReport(index, 1.0, int(pixels), "edited by hand")
+    slices = tuple(reports[index] for index in sorted(reports))
+    return Segment(name, Target(box, name, record.keys), mask, origin, axis, slices, timings, 0.0)

@@ -1,0 +1,173 @@
+"""A box in the world is exactly the voxels it covers, whatever the directions and transforms."""
+
+import numpy as np
+import pytest
+import slicer
+import vtk
+from medsam_backends.boxes import VoxelBox
+from medsam_backends.errors import PromptError
+from MedSAMLiteLib.BoxNode import BoxNode
+from MedSAMLiteLib.Geometry import VolumeGeometry
+from MedSAMLiteLib.SegmentWriter import SegmentWriter
+from phantoms import makeVolume
+
+SET_UPS = 1000
+
+
+def rotation(rng):
+    """A random rotation matrix, (3, 3)."""
+    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
+    q *= np.sign(np.diag(r))
+    return q if np.linalg.det(q) > 0 else -q
+
+
+def transformNode(rng, scale=True):
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation(rng) * (rng.uniform(0.5, 2) if scale else 1)
+    matrix[:3, 3] = rng.normal(size=3) * 50
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    slicer.util.updateTransformMatrixFromArray(node, matrix)
+    return node
+
+
+def randomVolume(rng):
+    shape = tuple(int(n) for n in rng.integers(1, 14, 3))
+    directions = rotation(rng) if rng.random() < 0.6 else np.eye(3)[rng.permutation(3)]
+    directions = directions * rng.choice([-1, 1], 3)  # left-handed half of the time
+    volume = makeVolume(
+        np.zeros(shape, np.int16), spacing=rng.uniform(0.3, 6, 3), directions=directions, origin=rng.normal(size=3) * 100
+    )
+    return volume, shape
+
+
+def randomBox(rng, shape):
+    first = [int(rng.integers(0, n)) for n in shape[::-1]]
+    last = [int(rng.integers(f, n)) for f, n in zip(first, shape[::-1])]
+    return VoxelBox.from_sequence([*first, *last])
+
+
+def test_a_thousand_random_set_ups_come_back_exactly():
+    """Box -> ROI -> IJK -> mask -> segment -> read back, with transforms on volume, ROI and segmentation."""
+    rng = np.random.default_rng(11)
+    writer, exact = SegmentWriter(), 0
+    for number in range(SET_UPS):
+        slicer.mrmlScene.Clear(False)
+        volume, shape = randomVolume(rng)
+        if rng.random() < 0.5:
+            volume.SetAndObserveTransformNodeID(transformNode(rng).GetID())
+        box = randomBox(rng, shape)
+        node = BoxNode.create(volume)
+        node.setDrawnOn("ijk"[number % 3])
+        node.voxels = box
+        if rng.random() < 0.5:  # the same box, seen through a transform of its own
+            parent = transformNode(rng, scale=False)
+            moveUnder(node.roi, parent)
+        assert node.voxels == box
+        edges, first, last = node.voxels.plane(node.axis)
+        mask = rng.random(tuple(b - a + 1 for a, b in zip(box.first, box.last))[::-1]) < 0.6
+        segmentation = writer.newSegmentation(volume)
+        if rng.random() < 0.5:
+            segmentation.SetAndObserveTransformNodeID(transformNode(rng, scale=False).GetID())
+        segment = writer.addSegment(segmentation, "object")
+        writer.write(segmentation, segment, volume, mask, box.first[::-1])
+        got, origin = writer.read(segmentation, segment, volume)
+        full, back = np.zeros(shape, bool), np.zeros(shape, bool)
+        full[tuple(slice(f, l + 1) for f, l in zip(box.first[::-1], box.last[::-1]))] = mask
+        back[tuple(slice(o, o + n) for o, n in zip(origin, got.shape))] = got
+        agrees = number % 5 or np.array_equal(full, asSlicerReads(segmentation, segment, volume))
+        exact += bool(np.array_equal(full, back) and agrees)
+    assert exact == SET_UPS
+
+
+def asSlicerReads(segmentation, segment, volume):
+    """The segment as Slicer's own function gives it, which is exact once the transforms are hardened."""
+    segmentation.HardenTransform()
+    volume.HardenTransform()
+    return slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment, volume) > 0
+
+
+def moveUnder(roi, parent):
+    """Put a ROI under a rigid transform without moving it in the world."""
+    toWorld = slicer.util.arrayFromVTKMatrix(roi.GetObjectToWorldMatrix())
+    size = np.array(roi.GetSize()) * np.linalg.norm(toWorld[:3, :3], axis=0)
+    pose = np.linalg.inv(slicer.util.arrayFromTransformMatrix(parent)) @ toWorld
+    pose[:3, :3] /= np.linalg.norm(pose[:3, :3], axis=0)
+    roi.SetAndObserveTransformNodeID(parent.GetID())
+    roi.SetSize(*size)
+    roi.GetObjectToNodeMatrix().DeepCopy(slicer.util.vtkMatrixFromArray(pose))
+    roi.SetCenter(pose[:3, 3])
+
+
+def test_a_rotated_roi_gives_the_hull_of_the_voxels_in_it():
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        slicer.mrmlScene.Clear(False)
+        volume = makeVolume(np.zeros((9, 10, 11), np.int16), directions=rotation(rng), spacing=(1, 1.2, 2))
+        node = BoxNode.create(volume)
+        node.voxels = VoxelBox(2, 3, 2, 8, 7, 6)
+        pose = np.eye(4)
+        pose[:3, :3], pose[:3, 3] = rotation(rng), node.roi.GetCenter()
+        node.roi.GetObjectToNodeMatrix().DeepCopy(slicer.util.vtkMatrixFromArray(pose))
+        node.roi.SetCenter(pose[:3, 3])
+        box, geometry = node.voxels, VolumeGeometry(volume)
+        grid = np.stack(np.meshgrid(*map(range, (11, 10, 9)), indexing="ij"), -1).reshape(-1, 3)
+        world = geometry.ijkToWorld(grid)
+        inside = grid[[bool(node.roi.IsPointInROIWorld(point)) for point in world]]
+        assert (inside >= box.first).all() and (inside <= box.last).all()
+
+
+def test_a_box_thinner_than_a_slice_is_the_slice_it_lies_in():
+    volume = makeVolume(np.zeros((5, 20, 20), np.int16), spacing=(1, 1, 5))
+    node = BoxNode.create(volume)
+    node.roi.SetSize(6, 6, 0.5)
+    node.roi.SetCenter(10, 10, 11.5)
+    assert node.voxels.plane("k")[1:] == (2, 2)
+
+
+def test_a_box_outside_or_not_placed_says_so():
+    volume = makeVolume(np.zeros((5, 20, 20), np.int16))
+    node = BoxNode.create(volume)
+    with pytest.raises(PromptError, match="not been placed"):
+        node.voxels
+    node.roi.SetSize(6, 6, 6)
+    node.roi.SetCenter(1000, 0, 0)
+    with pytest.raises(PromptError, match="outside"):
+        node.voxels
+
+
+def test_changing_the_slice_range_leaves_the_plane_alone():
+    volume = makeVolume(np.zeros((9, 20, 20), np.int16), directions=rotation(np.random.default_rng(1)))
+    node = BoxNode.create(volume)
+    node.setDrawnOn("j", 7)
+    node.voxels = VoxelBox(2, 5, 1, 9, 9, 6)
+    node.setSliceRange(12, 3)
+    assert node.voxels == VoxelBox(2, 3, 1, 9, 12, 6) and node.sliceRange == (3, 12)
+
+
+@pytest.mark.parametrize("orientation, axis", [("Axial", "k"), ("Coronal", "j"), ("Sagittal", "i")])
+def test_a_slice_view_knows_its_axis_and_slice(orientation, axis):
+    volume = makeVolume(np.zeros((12, 14, 16), np.int16), spacing=(1, 2, 3), directions=np.diag([-1, -1, 1]))
+    parent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    slicer.util.updateTransformMatrixFromArray(parent, np.diag([1, 1, 1, 1.0]) + np.eye(4, k=3) * 0)
+    volume.SetAndObserveTransformNodeID(parent.GetID())
+    view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode", "Red")
+    view.SetOrientation(orientation)
+    geometry = VolumeGeometry(volume)
+    view.JumpSliceByOffsetting(*geometry.ijkToWorld([(3, 4, 5)])[0])
+    plane = geometry.planeOf(view)
+    assert (plane.axis, plane.index) == (axis, {"i": 3, "j": 4, "k": 5}[axis])
+    assert plane.angle_deg < 1e-4
+
+
+def test_an_oblique_volume_tells_the_angle_of_the_view():
+    turn = vtk.vtkTransform()
+    turn.RotateX(20)
+    directions = slicer.util.arrayFromVTKMatrix(turn.GetMatrix())[:3, :3]
+    volume = makeVolume(np.zeros((12, 14, 16), np.int16), directions=directions)
+    view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode", "Red")
+    view.SetOrientation("Axial")
+    geometry = VolumeGeometry(volume)
+    view.JumpSliceByOffsetting(*geometry.ijkToWorld([(8, 7, 6)])[0])
+    assert abs(geometry.planeOf(view).angle_deg - 20) < 1e-4
+    view.RotateToVolumePlane(volume)
+    assert geometry.planeOf(view).angle_deg < 1e-2

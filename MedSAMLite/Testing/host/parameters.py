@@ -1,0 +1,147 @@
+"""Stand-in for slicer.parameterNodeWrapper: typed parameters on a node, validators, binding to a .ui.
+
+Storage as in Slicer: plain values as text under their name (enums by member name), nodes as node
+references whose role is the parameter's name; widgets are bound by the property SlicerParameterName.
+"""
+
+import enum
+import types
+import typing
+
+import slicer
+import vtk
+
+__all__ = ["module"]
+
+
+class Validator:
+    """Base of the annotations that refuse values."""
+
+
+class WithinRange(Validator):
+    def __init__(self, minimum, maximum):
+        self.minimum, self.maximum = minimum, maximum
+
+    def validate(self, value):
+        if not self.minimum <= value <= self.maximum:
+            raise ValueError(f"Value must be within range [{self.minimum}, {self.maximum}], is {value}")
+
+
+class _Parameter:
+    def __init__(self, name, hint, default):
+        self.name = name
+        self.validators = [a for a in getattr(hint, "__metadata__", ()) if isinstance(a, Validator)]
+        self.type = typing.get_args(hint)[0] if hasattr(hint, "__metadata__") else hint
+        self.isNode = issubclass(self.type, slicer.vtkMRMLNode)
+        self.isEnum = issubclass(self.type, enum.Enum)
+        self.default = default if default is not None or self.isNode else self.type()
+
+    def __get__(self, wrapper, owner=None):
+        if wrapper is None:
+            return self
+        node = wrapper.parameterNode
+        if self.isNode:
+            return node.GetNodeReference(self.name)
+        if self.name not in node.GetParameterNames():
+            return self.default
+        text = node.GetParameter(self.name)
+        if self.isEnum:
+            return self.type[text]
+        return text == "True" if self.type is bool else self.type(text)
+
+    def __set__(self, wrapper, value):
+        allowed = (float, int) if self.type is float else self.type
+        if not (self.isNode and value is None) and not isinstance(value, allowed):
+            raise ValueError(f"{self.name}: {value!r} is not of type {self.type.__name__}")
+        for validator in self.validators:
+            validator.validate(value)
+        node = wrapper.parameterNode
+        if self.isNode:
+            node.SetNodeReferenceID(self.name, value.GetID() if value is not None else None)
+        else:
+            node.SetParameter(self.name, value.name if self.isEnum else str(self.type(value)))
+
+
+class _Connection:
+    """One widget and one parameter, kept equal."""
+
+    def __init__(self, wrapper, parameter, widget):
+        self.wrapper, self.parameter, self.widget = wrapper, parameter, widget
+        self.signal, self.read, self.write = self._accessors()
+        self.signal.connect(self.toParameter)
+
+    def _accessors(self):
+        w = self.widget
+        if self.parameter.isNode:
+            return w.currentNodeChanged, w.currentNode, w.setCurrentNode
+        if self.parameter.isEnum:
+            members = list(self.parameter.type)
+            w.clear()
+            w.addItems([member.label() for member in members])
+            return w.currentIndexChanged, lambda: members[w.currentIndex()], lambda v: w.setCurrentIndex(members.index(v))
+        if self.parameter.type is bool:
+            return w.toggled, w.isChecked, w.setChecked
+        if self.parameter.type is str:
+            return w.textChanged, w.text, w.setText
+        return w.valueChanged, lambda: self.parameter.type(w.property("value")), w.setValue
+
+    def toParameter(self, *_):
+        if not self.wrapper.updatingGui:
+            setattr(self.wrapper, self.parameter.name, self.read())
+
+    def close(self):
+        self.signal.disconnect(self.toParameter)
+
+
+def parameterNodeWrapper(cls):
+    """Class decorator."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    fields = {name: _Parameter(name, hint, vars(cls).get(name)) for name, hint in hints.items()}
+    for name, parameter in fields.items():
+        setattr(cls, name, parameter)
+
+    def __init__(self, parameterNode):
+        self.parameterNode, self.updatingGui, self._connected = parameterNode, False, {}
+
+    def connectGui(self, gui):
+        tag = max(self._connected, default=0) + 1
+        connections = []
+        for widget in vars(gui).values():
+            name = widget.property("SlicerParameterName") if hasattr(widget, "property") else None
+            if name:
+                connections.append(_Connection(self, fields[name], widget))
+
+        def update(caller=None, event=None):
+            self.updatingGui = True
+            for connection in connections:
+                value = getattr(self, connection.parameter.name)
+                if connection.read() != value:
+                    connection.write(value)
+            self.updatingGui = False
+
+        update()
+        observer = self.parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, update)
+        self._connected[tag] = (observer, connections)
+        return tag
+
+    def disconnectGui(self, tag):
+        observer, connections = self._connected.pop(tag)
+        self.parameterNode.RemoveObserver(observer)
+        for connection in connections:
+            connection.close()
+
+    def AddObserver(self, event, callback, priority=0.0):
+        return self.parameterNode.AddObserver(event, callback, priority)
+
+    def RemoveObserver(self, tag):
+        self.parameterNode.RemoveObserver(tag)
+
+    for function in (__init__, connectGui, disconnectGui, AddObserver, RemoveObserver):
+        setattr(cls, function.__name__, function)
+    return cls
+
+
+def module():
+    wrapper = types.ModuleType("slicer.parameterNodeWrapper")
+    wrapper.parameterNodeWrapper, wrapper.Validator, wrapper.WithinRange = parameterNodeWrapper, Validator, WithinRange
+    return wrapper
