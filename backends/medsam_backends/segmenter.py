@@ -217,7 +217,7 @@ class VolumeSegmenter:
         """
         target = replace(segment.target, keys={**segment.target.keys, index: prompt})
         request, messages = self._plan(target)
-        request = replace(request, known=self._known(segment, request))
+        request = replace(request, known=self._known(segment, request, index))
         self.model.cancelled = cancelled
         total = request.last - request.first + 1
         return self._run(
@@ -275,7 +275,11 @@ class VolumeSegmenter:
         i, j, k = self.stack.to_volume_index(first, int(rows[0]), int(columns[0]))
         return self.stack.to_volume(crop), (k, j, i)
 
-    def _known(self, segment: Segment, request: Request) -> dict[int, SliceResult]:
+    def _known(self, segment: Segment, request: Request, index: int) -> dict[int, SliceResult]:
+        """Results that a correction of slice `index` leaves alone: those beyond the next key slices."""
+        keys = segment.target.keys
+        before = max((key for key in keys if key < index), default=request.first - 1)
+        after = min((key for key in keys if key > index), default=request.last + 1)
         stack = SliceStack(segment.full(self.stack.array.shape), self.axis)
         return {
             report.index: SliceResult(
@@ -286,4 +290,5 @@ class VolumeSegmenter:
                 report.note,
             )
             for report in segment.slices
+            if not before < report.index < after
         }
