@@ -10,8 +10,9 @@ import numpy as np
 import slicer
 from medsam_backends.boxes import AXES, VoxelBox
 from medsam_backends.errors import InputError, MedSAMLiteError, PromptError
+from medsam_backends.propagation.geometry import place
 from medsam_backends.segmenter import Target
-from medsam_backends.types import Point
+from medsam_backends.types import Point, Prompt
 from medsam_backends.volume_slices import Timings
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from slicer.util import VTKObservationMixin
@@ -309,11 +310,15 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     # Inner workings
 
     def _target(self, box, axis):
-        keys = {}
         record = self.recordOf(box)
         if record is not None and record.axis == axis and record.drawn == box.voxels.text:
-            keys = record.keys  # the user's corrections stay when Apply is pressed again
-        return Target(self._grown(box), box.name, keys)
+            # The user's corrections stay when Apply is pressed again.
+            return Target(self._grown(box), box.name, record.keys)
+        grown, drawn = self._grown(box), box.drawnSlice
+        edges, first, last = grown.plane(axis)
+        if axis != box.axis or drawn is None or not first <= drawn <= last:
+            return Target(grown, box.name)
+        return Target(grown, box.name, {drawn: Prompt(edges, position=place(drawn, first, last))})
 
     def _grown(self, box):
         """The voxels of a box with the panel's margin around them in the plane, inside the volume."""

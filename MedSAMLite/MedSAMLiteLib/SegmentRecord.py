@@ -23,7 +23,7 @@ class SegmentRecord:
     intensity : text of the preset, with the window when it has one
     box, drawn : six voxel-inclusive numbers as text: the box that was segmented, and as the user had drawn it
     reports : a `SliceReport` for every slice
-    keys : corrections, by slice
+    keys : prompts of the slice where the user drew and of corrected ones, by slice; without prior masks
     """
 
     model: str
@@ -66,8 +66,9 @@ class SegmentRecord:
 
 
 def _promptTo(prompt):
-    return {"box": list(prompt.box), "points": [[p.x, p.y, p.positive] for p in prompt.points]}
+    return {"box": list(prompt.box), "position": prompt.position, "points": [[p.x, p.y, p.positive] for p in prompt.points]}
 
 
 def _promptFrom(raw):
-    return Prompt(tuple(raw["box"]), points=tuple(Point(*point) for point in raw["points"]))
+    points = tuple(Point(*point) for point in raw["points"])
+    return Prompt(tuple(raw["box"]), points=points, position=raw["position"])

@@ -102,7 +102,9 @@ def test_an_oblique_left_handed_transformed_volume_gives_the_same_voxels(logic, 
     array = slicer.util.arrayFromVolume(volume).copy()
     tilted = makeVolume(array, "tilted", (0.7, 0.7, 3), [[0.6, 0.8, 0], [0.8, -0.6, 0], [0, 0, 1]], (30, -20, 5))
     parent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    slicer.util.updateTransformMatrixFromArray(parent, [[0, -1, 0, 9], [1, 0, 0, -4], [0, 0, 1, 7], [0, 0, 0, 1]])
+    slicer.util.updateTransformMatrixFromArray(
+        parent, np.array([[0, -1, 0, 9], [1, 0, 0, -4], [0, 0, 1, 7], [0, 0, 0, 1.0]])
+    )
     tilted.SetAndObserveTransformNodeID(parent.GetID())
     other = logic.addBox(tilted, BALL_BOX)
     logic.apply([other], wait=True)
@@ -111,15 +113,16 @@ def test_an_oblique_left_handed_transformed_volume_gives_the_same_voxels(logic, 
 
 
 def test_a_correction_reruns_only_the_neighbourhood_and_keeps_hand_edits(logic, volume):
-    box = logic.addBox(volume, BALL_BOX)
+    box = logic.addBox(volume, BALL_BOX, drawnSlice=6)
     logic.apply([box], wait=True)
     mask, origin = logic.maskOf(box)
     mask = mask.copy()
-    mask[0, 0, 0] = True  # painted by hand in a slice of its own neighbourhood
+    mask[4 - origin[0], 0, 0] = True  # painted by hand beyond the slice where the user drew
     logic.writer.write(box.segmentation, box.segmentId, volume, mask, origin)
     logic.correct(box, 9, key=(12, 12, 9, 20, 20, 9), wait=True)
     after, first = logic.maskOf(box)
-    assert logic.recordOf(box).keys.keys() == {9}
+    assert np.array_equal(after[: 7 - first[0]], mask[: 7 - origin[0]])
+    assert logic.recordOf(box).keys.keys() == {6, 9}
     ninth = after[9 - first[0]]
     rows, columns = np.flatnonzero(ninth.any(1)) + first[1], np.flatnonzero(ninth.any(0)) + first[2]
     assert (rows[0], rows[-1], columns[0], columns[-1]) == (12, 20, 12, 20)
