@@ -16,6 +16,8 @@ from .patients import patient_of
 
 __all__ = ["open_archives"]
 
+_FORMAT = "2;"  # to be raised whenever a decoded picture or its patient would come out otherwise
+
 
 def open_archives(data: Path, cache: Path) -> Pack:
     """All pictures of the archives in `data`, decoded into `cache` the first time (some seconds).
@@ -28,7 +30,7 @@ def open_archives(data: Path, cache: Path) -> Pack:
     archives = sorted(data.glob("*.zip"))
     if not archives:
         raise FileNotFoundError(f"{data} holds no training archive (*.zip)")
-    sizes = ",".join(f"{path.name}:{path.stat().st_size}" for path in archives)
+    sizes = _FORMAT + ",".join(f"{path.name}:{path.stat().st_size}" for path in archives)
     packed = cache / f"archives-{hashlib.sha256(sizes.encode()).hexdigest()[:12]}"
     if not packed.with_suffix(".json").exists():
         write_pack(packed, _decoded(archives))
