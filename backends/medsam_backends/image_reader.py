@@ -1,0 +1,198 @@
+"""Reads whatever SimpleITK reads into one form: a (K, J, I) array with its geometry.  Writes nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+
+__all__ = ["Volume", "read_image"]
+
+_MODALITY, _SERIES_NAME = "0008|0060", "0008|103e"
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """An image and where it lies in the patient; a 2-D image is a volume of one slice.
+
+    Attributes
+    ----------
+    array : (K, J, I), or (K, J, I, C) when `rgb`, as stored; read-only
+    spacing_mm : along (i, j, k)
+    origin_mm : centre of voxel (0, 0, 0), LPS
+    direction : (3, 3) float64, columns are the unit vectors of i, j and k in LPS
+    modality : DICOM modality ("CT", "MR", "PT", ...) where the file says so
+    rgb : whether the last axis holds colours
+    path : what was read
+    notes : sentences that the user should see
+    """
+
+    array: NDArray[Any]
+    spacing_mm: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: NDArray[np.float64] = field(default_factory=lambda: np.eye(3))
+    modality: str | None = None
+    rgb: bool = False
+    path: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size_ijk(self) -> tuple[int, int, int]:
+        """Voxels along (i, j, k)."""
+        slices, rows, columns = self.array.shape[:3]
+        return columns, rows, slices
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel in millilitres."""
+        return float(np.prod(self.spacing_mm)) / 1000
+
+
+def read_image(path: str | os.PathLike[str]) -> Volume:
+    """Read an image file, or the largest DICOM series of a folder.
+
+    Raises
+    ------
+    InputError
+        If there is nothing at `path`, or no grey or colour image of two or three dimensions.
+    """
+    path = Path(path)
+    if not os.path.exists(path):
+        raise InputError(f"There is no file or folder {path}: check the name.")
+    import SimpleITK as sitk  # slow to import, and only needed for files
+
+    with _no_warnings(sitk):
+        return _read_series(sitk, path) if os.path.isdir(path) else _read_file(sitk, path)
+
+
+@contextmanager
+def _no_warnings(sitk: Any) -> Iterator[None]:
+    """Keep ITK's own warnings off the user's terminal."""
+    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+
+
+def _read_file(sitk: Any, path: Path) -> Volume:
+    if os.path.getsize(path) == 0:
+        raise InputError(f"The file {path} is empty.")
+    reader = _header(sitk, path)
+    size = reader.GetSize()
+    if len(size) > 3:
+        if any(length > 1 for length in size[3:]):
+            raise InputError(f"The image {path} is {len(size)}-dimensional: save one 3-D frame of it and use that.")
+        reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
+    _check_pixels(sitk, reader, path)
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise InputError(f"The image {path} is damaged or incomplete ({_reason(error)}).") from error
+    return _volume(sitk, image, path, _tag(reader, _MODALITY))
+
+
+def _read_series(sitk: Any, folder: Path) -> Volume:
+    series = {
+        uid: sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), uid)
+        for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
+    }
+    if not series:
+        raise InputError(f"The folder {folder} holds no DICOM images: give an image file or a DICOM folder.")
+    chosen = max(series, key=lambda uid: len(series[uid]))
+    header = _header(sitk, Path(series[chosen][0]))
+    _check_pixels(sitk, header, folder)
+    reader = sitk.ImageSeriesReader()
+    reader.SetFileNames(series[chosen])
+    try:
+        image = reader.Execute()
+    except RuntimeError as error:
+        raise InputError(f"The DICOM series in {folder} cannot be read as one volume ({_reason(error)}).") from error
+    notes = (_several(sitk, series, chosen),) if len(series) > 1 else ()
+    return _volume(sitk, image, folder, _tag(header, _MODALITY), notes)
+
+
+def _several(sitk: Any, series: dict[str, Any], chosen: str) -> str:
+    def name(uid: str) -> str:
+        described = _tag(_header(sitk, Path(series[uid][0])), _SERIES_NAME)
+        return f"'{described or uid}' ({len(series[uid])} images)"
+
+    others = ", ".join(name(uid) for uid in series if uid != chosen)
+    return f"The folder holds {len(series)} DICOM series: {name(chosen)} is used as the largest, not {others}."
+
+
+def _header(sitk: Any, path: Path) -> Any:
+    """A reader that has read what comes before the pixels."""
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        raise InputError(f"The file {path} is not an image that can be read ({_reason(error)}).") from error
+    return reader
+
+
+def _check_pixels(sitk: Any, reader: Any, path: Path) -> None:
+    kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
+    if "complex" in kind:
+        raise InputError(f"The image {path} holds complex numbers: save its magnitude and use that.")
+    if reader.GetNumberOfComponents() not in (1, 2, 3, 4) or ("vector" in kind and "unsigned" not in kind):
+        raise InputError(f"The image {path} holds a {kind} a voxel: only grey and colour images can be segmented.")
+
+
+def _volume(sitk: Any, image: Any, path: Path, modality: str | None, notes: tuple[str, ...] = ()) -> Volume:
+    array = _shared(sitk, image)
+    components, flat = image.GetNumberOfComponentsPerPixel(), image.GetDimension() == 2
+    if flat:
+        array = array[None]
+    if components == 2:  # grey with opacity
+        array = array[..., 0]
+    spacing, origin, direction = [*image.GetSpacing()], [*image.GetOrigin()], np.eye(3)
+    across = image.GetDimension()
+    direction[:across, :across] = np.reshape(image.GetDirection(), (across, across))
+    if flat:
+        spacing, origin = [*spacing, 1.0], [*origin, 0.0]
+    return Volume(
+        array,
+        (spacing[0], spacing[1], spacing[2]),
+        (origin[0], origin[1], origin[2]),
+        direction,
+        modality,
+        components > 2,
+        path,
+        notes,
+    )
+
+
+class _Buffer:
+    """Hands numpy the voxels of an ITK image and keeps the image alive as long as the array."""
+
+    def __init__(self, image: Any, view: NDArray[Any]) -> None:
+        self.image = image
+        self.__array_interface__ = view.__array_interface__
+
+
+def _shared(sitk: Any, image: Any) -> NDArray[Any]:
+    """The image's voxels without a copy, read-only."""
+    array = np.asarray(_Buffer(image, sitk.GetArrayViewFromImage(image)))
+    array.flags.writeable = False
+    return array
+
+
+def _tag(reader: Any, key: str) -> str | None:
+    return str(reader.GetMetaData(key)).strip() or None if reader.HasMetaDataKey(key) else None
+
+
+def _reason(error: RuntimeError) -> str:
+    """The last line of SimpleITK's message, which says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].removeprefix("ITK ERROR: ")[:200].rstrip(".") if lines else "no reason given"

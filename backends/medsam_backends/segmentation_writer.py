@@ -1,0 +1,141 @@
+"""Writes segments to a file: whole or not at all, and never over another file unasked."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import OutputError
+from .image_reader import Volume
+from .named_mask import NamedMask, label_type, overlapping
+from .seg_nrrd import write_label_map, write_segmentation_nrrd
+
+__all__ = ["FORMATS", "check_output", "replacing", "write_segmentation"]
+
+
+def write_segmentation(
+    path: str | os.PathLike[str], segments: Sequence[NamedMask], volume: Volume, *, force: bool = False
+) -> tuple[str, ...]:
+    """Write `segments` in the geometry of `volume`, in the format that the name's ending asks for.
+
+    ``.seg.nrrd`` is a segmentation of 3D Slicer that keeps names, colours and overlaps; the others
+    are label maps with labels 1, 2, ... in order: ``.nrrd``, ``.nii``, ``.nii.gz``, ``.mha``, and
+    ``.png`` for a 2-D image.
+
+    Returns
+    -------
+    sentences that the user should see, about what the format cannot keep
+
+    Raises
+    ------
+    OutputError
+        If the file exists and not `force`, the folder is missing or read-only, the disk is full, or
+        the format does not fit.  Then nothing is left behind, and what was there is untouched.
+    """
+    path = Path(path)
+    ending = check_output(path, force=force)
+    if ending == ".png" and volume.array.shape[0] != 1:
+        raise OutputError("A .png holds one slice, this is a volume: choose .seg.nrrd, .nii.gz or .nrrd.")
+    with replacing(path, ending, force=force) as temporary:
+        FORMATS[ending](temporary, segments, volume)
+    if ending == ".seg.nrrd":
+        return ()
+    pairs = overlapping(segments)
+    return tuple(f"'{a}' and '{b}' overlap; a {ending} keeps '{b}' there, a .seg.nrrd both." for a, b in pairs)
+
+
+def check_output(path: str | os.PathLike[str], *, force: bool = False) -> str:
+    """The ending of `path` that names its format, if a file can be written there.
+
+    Raises
+    ------
+    OutputError
+        If there is no such format, the folder is missing or read-only, or the file exists and not `force`.
+    """
+    path = Path(path)
+    ending = next((known for known in FORMATS if path.name.lower().endswith(known)), None)
+    if ending is None:
+        raise OutputError(f"The ending of '{path.name}' names no format: use one of {', '.join(FORMATS)}.")
+    if not os.path.isdir(path.parent):
+        raise OutputError(f"The folder {path.parent} does not exist: create it first.")
+    if os.path.isdir(path):
+        raise OutputError(f"{path} is a folder: give a file name.")
+    if os.path.exists(path) and not force:
+        raise OutputError(f"{path} exists: choose another name, or --force to replace it.")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"The folder {path.parent} is read-only: choose another.")
+    return ending
+
+
+@contextmanager
+def replacing(path: Path, ending: str, *, force: bool) -> Iterator[Path]:
+    """A temporary file beside `path` that takes its place when the block ends well, and else disappears.
+
+    Raises
+    ------
+    OutputError
+        If the file could not be written, or `path` has come to exist and not `force`.
+    """
+    temporary = path.with_name(f".medsamlite-{uuid.uuid4().hex[:12]}{ending}")
+    try:
+        yield temporary
+        if os.path.exists(path) and not force:
+            raise OutputError(f"{path} exists: choose another name, or --force to replace it.")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path} could not be written ({error.strerror or error}): nothing was changed.") from error
+    finally:
+        with suppress(OSError):  # why it could not be written is being told already
+            temporary.unlink(missing_ok=True)
+
+
+def _segmentation(path: Path, segments: Sequence[NamedMask], volume: Volume) -> None:
+    with open(path, "xb") as stream:
+        write_segmentation_nrrd(stream, segments, volume)
+
+
+def _label_map(path: Path, segments: Sequence[NamedMask], volume: Volume) -> None:
+    with open(path, "xb") as stream:
+        write_label_map(stream, segments, volume)
+
+
+def _by_simpleitk(path: Path, segments: Sequence[NamedMask], volume: Volume) -> None:
+    """Label maps in SimpleITK's formats; read back, since ITK does not tell of every full disk."""
+    import SimpleITK as sitk
+
+    columns, rows, slices = volume.size_ijk
+    labels = np.zeros((slices, rows, columns), label_type(segments))
+    for number, segment in enumerate(segments, start=1):
+        for k in range(slices):
+            segment.paint(labels[k], k, number)
+    flat = path.suffix == ".png"
+    image: Any = sitk.GetImageFromArray(labels[0] if flat else labels)
+    if not flat:
+        image.SetSpacing(volume.spacing_mm)
+        image.SetOrigin(volume.origin_mm)
+        image.SetDirection(volume.direction.ravel().tolist())
+    try:
+        sitk.WriteImage(image, str(path), useCompression=True)
+        written = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise OSError(str(error).strip().splitlines()[-1]) from error
+    if not np.array_equal(sitk.GetArrayViewFromImage(written).reshape(labels.shape), labels):
+        raise OSError("the file came out incomplete; is the disk full?")
+
+
+Format = Callable[[Path, Sequence[NamedMask], Volume], None]
+FORMATS: dict[str, Format] = {
+    ".seg.nrrd": _segmentation,
+    ".nrrd": _label_map,
+    ".nii.gz": _by_simpleitk,
+    ".nii": _by_simpleitk,
+    ".mha": _by_simpleitk,
+    ".png": _by_simpleitk,
+}
+"""Endings, longest first where one is part of another, and what writes them."""
