@@ -91,7 +91,7 @@ class IntensityTransform:
     @property
     def key(self) -> str:
         """Text that is equal for equal pictures; part of an embedding's cache key."""
-        return f"{self.low!r}..{self.high!r}{'z' if self.keep_zero else ''}"
+        return f"{float(self.low)!r}..{float(self.high)!r}{'z' if self.keep_zero else ''}"
 
     def apply(self, image: NDArray[Any]) -> NDArray[np.uint8] | NDArray[np.float32]:
         """The picture of one slice.
