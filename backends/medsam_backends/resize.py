@@ -2,8 +2,8 @@
 
 8-bit results equal OpenCV's and PyTorch's in every pixel, so that a model sees what it was trained on
 without either library; only ``cubic`` differs, by one level in less than one pixel of a thousand.
-float32 results equal PyTorch's bit for bit for ``torch_linear`` and OpenCV's to rounding.  Nothing here
-antialiases except ``area``.
+float32 results equal PyTorch's bit for bit for ``torch_linear`` (to rounding where a result has but some
+dozen pixels a side) and OpenCV's to rounding.  Nothing here antialiases except ``area``.
 """
 
 from __future__ import annotations
