@@ -1,0 +1,1 @@
+"""Training and architectures of the bundled models; never imported by the product."""

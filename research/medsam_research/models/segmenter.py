@@ -1,0 +1,38 @@
+"""Encoder and decoder as one network for training, and how a network is made from a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from .decoder import WIDTHS, Decoder
+from .encoder import FEATURE_CHANNELS, TRUNKS, Encoder
+
+__all__ = ["DECODER_INPUTS", "ENCODERS", "Segmenter"]
+
+ENCODERS = (*TRUNKS, "none")
+DECODER_INPUTS = ("features", "window", "valid", "rect", "scale", "position", "prior", "has_prior", "points")
+
+
+class Segmenter(nn.Module):
+    """Pictures (B, ...) with K boxes each to masks of their N = B * K windows.
+
+    Parameters
+    ----------
+    encoder : "efficientvit", "repvit", or "none" for a decoder that sees the window alone
+    widths : see `Decoder`
+    """
+
+    def __init__(self, encoder: str, widths: Sequence[int] = WIDTHS) -> None:
+        super().__init__()
+        self.encoder = Encoder(encoder) if encoder != "none" else None
+        self.decoder = Decoder(FEATURE_CHANNELS if self.encoder is not None else 0, widths)
+
+    def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Logits (N, 1, G, G) and expected IoU (N, 1) of a batch of float32 tensors."""
+        features = None
+        if self.encoder is not None:
+            features = self.encoder(batch["image"])
+            features = features.contiguous().repeat_interleave(len(batch["window"]) // len(features), 0)
+        return self.decoder(features, *(batch[name] for name in DECODER_INPUTS[1:]))
