@@ -1,0 +1,63 @@
+# A fresh clone needs Python 3.10 or later and make; everything else is installed into .venv here.
+PYTHON ?= python3
+OUTPUT ?= demo-output
+BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
+RESEARCH_BIN := $(subst .venv,.venv-research,$(BIN))
+STAMPS := .venv/stamps
+SLICER_TESTS := MedSAMLite/Testing/Python
+
+.PHONY: help demo test check backend-tests slicer-tests test-research format clean
+
+help:
+	@echo "make demo           segment a phantom, or IMAGE=... BOX=\"i0 j0 k0 i1 j1 k1\" MODEL=..., into $(OUTPUT)"
+	@echo "make test           style, types and tests of all that users run"
+	@echo "make test-research  tests of training and of the published architectures (PyTorch, in .venv-research)"
+	@echo "make format         bring the code into its style"
+
+demo: $(STAMPS)/run
+	$(BIN)/python -m medsam_backends demo --output "$(OUTPUT)" \
+		$(if $(IMAGE),--image "$(IMAGE)") $(if $(BOX),--box $(BOX)) $(if $(MODEL),--model "$(MODEL)")
+
+test: check backend-tests slicer-tests
+
+check: $(STAMPS)/test
+	$(BIN)/ruff check backends MedSAMLite research
+	$(BIN)/mypy
+
+backend-tests: $(STAMPS)/test
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+slicer-tests: $(STAMPS)/test
+	@if $(BIN)/python -c "import slicer, PySide6" 2>/dev/null; then \
+		$(BIN)/python -m pytest $(SLICER_TESTS); \
+	else \
+		echo "SKIPPED $(SLICER_TESTS): slicer-core and PySide6 have no wheels for this Python or system"; \
+	fi
+
+test-research: $(STAMPS)/research
+	PYTHONPATH=backends:research $(RESEARCH_BIN)/python -m pytest research/tests
+
+format: $(STAMPS)/test
+	$(BIN)/ruff check --fix backends MedSAMLite research
+	$(BIN)/ruff format backends MedSAMLite research
+
+clean:
+	rm -rf .venv .venv-research demo-output
+
+.venv/pyvenv.cfg:
+	$(PYTHON) -m venv .venv
+
+$(STAMPS)/run: pyproject.toml | .venv/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --editable .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/test: pyproject.toml | .venv/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@$(BIN)/python -m pip install --quiet --editable ".[slicer]" \
+		|| echo "slicer-core or PySide6 cannot be installed here: tests of the Slicer module will be skipped"
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/research: pyproject.toml | .venv/pyvenv.cfg
+	$(PYTHON) -m venv .venv-research
+	$(RESEARCH_BIN)/python -m pip install --quiet --editable ".[test,research]"
+	@mkdir -p $(STAMPS) && touch $@

@@ -1,0 +1,1 @@
+"""The command ``medsamlite``: one module a command, and what they share."""

@@ -1,0 +1,136 @@
+"""The work behind ``segment`` and ``demo``: from an image, boxes and settings to segments, timed.  Writes nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..backend import Backend
+from ..boxes import VoxelBox, check_axis
+from ..cache import EmbeddingCache
+from ..errors import PromptError
+from ..io import COLORS, NamedMask, Volume
+from ..propagation import get_rule
+from ..registry import open_model
+from ..segmenter import Progress, Segment, Target, VolumeSegmenter
+
+__all__ = ["Outcome", "Settings", "peak_memory_mib", "run", "targets"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may choose; empty or None means the model's or the preset's own."""
+
+    axis: str = "k"
+    preset: str = "auto"
+    level: float | None = None
+    width: float | None = None
+    modality: str | None = None
+    model: str = ""
+    rule: str = ""
+    threads: int = 0
+    cache_mb: float = 512
+
+    def check(self) -> None:
+        """Raise `PromptError` for what is wrong whatever the image, before it is read."""
+        check_axis(self.axis)
+        if self.rule:
+            get_rule(self.rule)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Segments, and all that a report or a preview says of them.
+
+    Attributes
+    ----------
+    load_s : seconds spent on importing, reading the image and loading the model
+    """
+
+    image: Volume
+    segmenter: VolumeSegmenter
+    segments: list[Segment]
+    rule: str
+    threads: int
+    load_s: float
+
+    @property
+    def backend(self) -> Backend:
+        """The model."""
+        return self.segmenter.backend
+
+    def masks(self) -> list[NamedMask]:
+        """The segments with a colour each."""
+        return [
+            NamedMask(segment.name, segment.mask, segment.origin, COLORS[n % len(COLORS)])
+            for n, segment in enumerate(self.segments)
+        ]
+
+
+def targets(boxes: Sequence[Sequence[float]], names: Sequence[str], image: Volume) -> list[Target]:
+    """A named target for each box.
+
+    Raises
+    ------
+    PromptError
+        If a box does not fit the image, or there are more names than boxes.
+    """
+    if len(names) > len(boxes):
+        raise PromptError(f"There are {len(names)} names for {len(boxes)} boxes: give each box one name at most.")
+    slices = image.size_ijk[2]
+    found = []
+    for number, values in enumerate(boxes):
+        if len(values) == 4 and slices > 1:
+            raise PromptError(f"The image has {slices} slices: give each box as i0 j0 k0 i1 j1 k1.")
+        box = VoxelBox.from_sequence(values)
+        box.clipped(image.size_ijk)
+        found.append(Target(box, names[number] if number < len(names) else f"Segment {number + 1}"))
+    return found
+
+
+def run(
+    settings: Settings,
+    read: Callable[[], Volume],
+    choose: Callable[[Volume], list[Target]],
+    progress: Callable[[Progress], None] | None = None,
+    started: float | None = None,
+) -> Outcome:
+    """Read the image, load the model and segment.
+
+    Parameters
+    ----------
+    read : gives the image
+    choose : the targets in it
+    started : `time.perf_counter` when loading began; now when None
+    """
+    started = time.perf_counter() if started is None else started
+    settings.check()
+    image = read()
+    objects = choose(image)
+    backend = open_model(settings.model, threads=settings.threads)
+    load_s = time.perf_counter() - started
+    segmenter = VolumeSegmenter(
+        backend,
+        image.array,
+        axis=check_axis(settings.axis),
+        preset=settings.preset,
+        level=settings.level,
+        width=settings.width,
+        modality=settings.modality or image.modality,
+        cache=EmbeddingCache(int(settings.cache_mb * 2**20)),
+    )
+    rule = settings.rule or backend.spec.rule
+    segments = segmenter.segment(objects, rule=rule, progress=progress)
+    return Outcome(image, segmenter, segments, rule, settings.threads, load_s)
+
+
+def peak_memory_mib() -> float | None:
+    """The most memory this process ever held, in MiB; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

@@ -1,0 +1,171 @@
+"""``medsamlite models``: what models there are, and how to get, check and remove them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import ModelError, OutputError
+
+if TYPE_CHECKING:
+    from ..registry import ModelEntry
+
+__all__ = ["command"]
+
+
+@click.group("models")
+def command() -> None:
+    """List, install, import, check and remove models."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="A list of objects, for programs.")
+def list_command(as_json: bool) -> None:
+    """List the models found, broken ones with their reason, and those that can be installed."""
+    rows = list(_rows())
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    width = max((len(row["id"]) for row in rows), default=2)
+    for row in rows:
+        facts = row["reason"] or ", ".join(filter(None, (row["name"], row["version"], row["licence"])))
+        click.echo(f"{row['id']:<{width}}  {row['state']:<11}  {row['source']:<11}  {facts}")
+
+
+@command.command("install")
+@click.argument("system")
+@click.option("--half", is_flag=True, help="Keep weights as float16: half the size on disk.")
+def install_command(system: str, half: bool) -> None:
+    """Download a published model, check it and make it ready."""
+    from ..checkpoints import install, published_model
+    from ..registry import user_folder
+
+    model = published_model(system)
+    size = sum(file.size for file in model.files) / 1e6
+    click.echo(f"{model.system}, {size:.0f} MB, licence {model.licence}, from {model.page}", err=True)
+    target = user_folder() / system
+    done = install(system, target, half)
+    click.echo(f"{system} is installed in {target}" if done else f"{system} is installed already, in {target}")
+
+
+@command.command("import")
+@click.argument("system")
+@click.argument("file", type=Path)
+@click.option("--half", is_flag=True, help="Keep weights as float16: half the size on disk.")
+@click.option("--force", is_flag=True, help="Replace the model if it is there already.")
+def import_command(system: str, file: Path, half: bool, force: bool) -> None:
+    """Make a model of a published checkpoint that you downloaded."""
+    from ..checkpoints import import_checkpoint, published_model
+    from ..registry import user_folder
+
+    published_model(system)
+    target = user_folder() / system
+    if target.exists() and not force:
+        raise ModelError(f"{system} is there already, in {target}: --force replaces it.")
+    import_checkpoint(system, file, target, half, replace=force)
+    click.echo(f"{system} is installed in {target}")
+
+
+@command.command("check")
+@click.argument("identifiers", nargs=-1, metavar="[ID]...")
+def check_command(identifiers: tuple[str, ...]) -> int:
+    """Load models (all when none is named) and run each on a test picture."""
+    from ..registry import list_models
+
+    entries = [entry for entry in list_models() if not identifiers or entry.id in identifiers]
+    for missing in set(identifiers) - {entry.id for entry in entries}:
+        raise ModelError(f"There is no model {missing!r}; see 'medsamlite models list'.")
+    sound = True
+    for entry in entries:
+        reason = entry.reason or _trial(entry.id)
+        sound = sound and not reason
+        click.echo(f"{entry.id}: {reason or 'sound'}")
+    return 0 if sound else 2
+
+
+@command.command("remove")
+@click.argument("identifier", metavar="ID")
+def remove_command(identifier: str) -> None:
+    """Delete a model of yours; bundled ones stay."""
+    path = _own_folder(identifier)
+    try:
+        if path.is_symlink():
+            path.unlink()
+        else:
+            shutil.rmtree(path)
+    except OSError as error:
+        raise OutputError(f"{path} could not be removed ({error.strerror}).") from None
+    click.echo(f"{identifier} is removed")
+
+
+def _rows() -> Iterator[dict[str, Any]]:
+    from ..checkpoints import catalogue
+    from ..registry import list_models
+
+    entries = list_models()
+    for entry in entries:
+        yield _row(entry)
+    for model in catalogue().values():
+        if model.id not in {entry.id for entry in entries}:
+            version, name = model.manifest["version"], model.manifest["name"]
+            reason = (
+                "" if model.package else f"get it from {model.page}, then 'medsamlite models import {model.id} FILE'"
+            )
+            yield {
+                "id": model.id,
+                "name": name,
+                "version": version,
+                "state": "installable",
+                "reason": reason,
+                "source": "published",
+                "licence": model.licence,
+                "path": None,
+            }
+
+
+def _row(entry: ModelEntry) -> dict[str, Any]:
+    spec = entry.spec
+    return {
+        "id": entry.id,
+        "name": spec.name if spec else entry.id,
+        "version": spec.version if spec else "",
+        "state": entry.state,
+        "reason": entry.reason,
+        "source": entry.source,
+        "licence": spec.licence if spec else "",
+        "path": str(entry.path) if entry.path else None,
+    }
+
+
+def _trial(identifier: str) -> str:
+    """Why the model cannot be used; empty when it can."""
+    import numpy as np
+
+    from ..registry import open_model
+    from ..types import Prompt
+
+    try:
+        backend = open_model(identifier)
+        embedding = backend.encode(np.zeros((48, 64), np.uint8))
+        backend.decode(embedding, [Prompt((8.0, 8.0, 40.0, 40.0))])
+        backend.close()
+    except ModelError as error:
+        return str(error)
+    return ""
+
+
+def _own_folder(identifier: str) -> Path:
+    from ..registry import list_models
+
+    entries = [entry for entry in list_models() if entry.id == identifier]
+    own = [entry.path for entry in entries if entry.source == "user" and entry.path is not None]
+    if own:
+        return own[0]
+    if entries:
+        raise ModelError(f"{identifier} is a {entries[0].source} model and cannot be removed.")
+    raise ModelError(f"There is no model {identifier!r}; see 'medsamlite models list'.")

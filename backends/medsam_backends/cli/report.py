@@ -1,0 +1,85 @@
+"""What a run tells of itself: the JSON of ``--report`` and the lines on the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from .. import __version__
+from ..segmenter import Segment
+from .job import Outcome, peak_memory_mib
+
+__all__ = ["as_json", "describe", "lines"]
+
+
+def describe(outcome: Outcome, total_s: float, messages: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The report as plain values.
+
+    Parameters
+    ----------
+    total_s : seconds since the command began
+    messages : sentences about the whole run, beside the image's own
+    """
+    image, transform, spec = outcome.image, outcome.segmenter.transform, outcome.backend.spec
+    return {
+        "program": {"name": "medsamlite", "version": __version__},
+        "image": {
+            "name": image.path.name if image.path else "",  # a path may hold a patient's name
+            "size": image.size_ijk,
+            "spacing_mm": image.spacing_mm,
+            "modality": image.modality,
+        },
+        "model": {
+            "id": spec.id,
+            "name": spec.name,
+            "version": spec.version,
+            "licence": spec.licence,
+            "digest": spec.digest,
+        },
+        "rule": outcome.rule,
+        "axis": outcome.segmenter.axis,
+        "preset": transform.name,
+        "window": [transform.low, transform.high],
+        "segments": [_segment(segment, image.voxel_ml) for segment in outcome.segments],
+        "messages": [*image.notes, *messages],
+        "time_s": _times(outcome, total_s),
+        "cache": asdict(outcome.segmenter.cache.counters),
+        "peak_memory_mib": peak_memory_mib(),
+    }
+
+
+def as_json(report: Any) -> bytes:
+    """UTF-8 JSON, indented."""
+    return (json.dumps(report, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def lines(report: dict[str, Any]) -> Iterator[str]:
+    """A line a segment, for people."""
+    width = max(len(segment["name"]) for segment in report["segments"])
+    for segment in report["segments"]:
+        yield (
+            f"{segment['name']:<{width}}  {segment['voxels']:>9} voxels  {segment['volume_ml']:>9.2f} ml  "
+            f"confidence {segment['confidence']:.2f}"
+        )
+
+
+def _segment(segment: Segment, voxel_ml: float) -> dict[str, Any]:
+    box = segment.target.box
+    return {
+        "name": segment.name,
+        "box": [*box.first, *box.last],
+        "voxels": segment.voxels,
+        "volume_ml": segment.voxels * voxel_ml,
+        "confidence": round(segment.confidence, 4),
+        "slices": [{**asdict(report), "confidence": round(report.confidence, 4)} for report in segment.slices],
+        "messages": [*segment.messages, *([] if segment.voxels else ["Nothing was found in this box."])],
+    }
+
+
+def _times(outcome: Outcome, total_s: float) -> dict[str, float]:
+    spent = outcome.segmenter.model.timings
+    named = {"load": outcome.load_s, "encode": spent.encode_s, "decode": spent.decode_s}
+    times = {**named, "other": max(0.0, total_s - sum(named.values())), "total": total_s}
+    return {name: round(seconds, 4) for name, seconds in times.items()}

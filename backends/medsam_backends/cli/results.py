@@ -1,0 +1,98 @@
+"""The files that a run writes: all checked before the work begins, each written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import OutputError
+from ..io import Volume, check_output, replacing, write_segmentation
+from .job import Outcome
+from .report import as_json, describe, lines
+
+__all__ = ["Results"]
+
+
+@dataclass(frozen=True)
+class Results:
+    """Where the results of a run go; None for what nobody asked for."""
+
+    segmentation: Path
+    report: Path | None = None
+    preview: Path | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        """Raise `OutputError` unless every file can be written."""
+        check_output(self.segmentation, force=self.force)
+        for path, ending in ((self.report, ".json"), (self.preview, ".png")):
+            if path is not None:
+                _check(path, ending, self.force)
+        named = [path.absolute() for path in (self.segmentation, self.report, self.preview) if path is not None]
+        if len(set(named)) < len(named):
+            raise OutputError("Two results cannot go to one file: give each a name of its own.")
+
+    def check_slices(self, image: Volume) -> None:
+        """Raise `OutputError` if the segmentation's format cannot hold a volume and `image` is one."""
+        if self.segmentation.suffix.lower() == ".png" and image.size_ijk[2] > 1:
+            raise OutputError("A .png holds one slice, this is a volume: choose .seg.nrrd, .nii.gz or .nrrd.")
+
+    def write(self, outcome: Outcome, started: float, extra: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Write everything, say on the terminal what was found, and return the report.
+
+        Parameters
+        ----------
+        started : `time.perf_counter` when the command began
+        extra : further entries of the report
+
+        Raises
+        ------
+        OutputError
+            If a file cannot be written.
+        """
+        picture = b""
+        if self.preview is not None:
+            from .preview import draw  # pillow is imported only for those who want a picture
+
+            picture = draw(outcome)
+        messages = write_segmentation(self.segmentation, outcome.masks(), outcome.image, force=self.force)
+        if self.preview is not None:
+            _write(self.preview, picture, self.force)
+        report = {**describe(outcome, time.perf_counter() - started, messages), **(extra or {})}
+        if self.report is not None:
+            _write(self.report, as_json(report), self.force)
+        self._say(report)
+        return report
+
+    def _say(self, report: dict[str, Any]) -> None:
+        for line in lines(report):
+            click.echo(line)
+        click.echo(f"Written to {self.segmentation}")
+        for message in report["messages"]:
+            click.echo(f"Note: {message}", err=True)
+        for segment in report["segments"]:
+            for message in segment["messages"]:
+                click.echo(f"Note: {segment['name']}: {message}", err=True)
+
+
+def _check(path: Path, ending: str, force: bool) -> None:
+    if path.suffix.lower() != ending:
+        raise OutputError(f"'{path.name}' must end in {ending}.")
+    if not os.path.isdir(path.parent):
+        raise OutputError(f"The folder {path.parent} does not exist: create it first.")
+    if os.path.isdir(path):
+        raise OutputError(f"{path} is a folder: give a file name.")
+    if os.path.exists(path) and not force:
+        raise OutputError(f"{path} exists: choose another name, or --force to replace it.")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"The folder {path.parent} is read-only: choose another.")
+
+
+def _write(path: Path, content: bytes, force: bool) -> None:
+    with replacing(path, path.suffix, force=force) as temporary:
+        temporary.write_bytes(content)
