@@ -80,7 +80,9 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], cell: float | tuple[
     return fine[top : top + shape[0], left : left + shape[1]] * np.float32(1.25)
 
 
-def texture(rng: np.random.Generator, shape: tuple[int, int], cell: float, octaves: int = 3, falloff: float = 0.6) -> Grey:
+def texture(
+    rng: np.random.Generator, shape: tuple[int, int], cell: float, octaves: int = 3, falloff: float = 0.6
+) -> Grey:
     """A sum of smooth noises, each half as wide and `falloff` as strong as the last; deviation about 1."""
     total, power = np.zeros(shape, np.float32), 0.0
     for octave in range(octaves):
@@ -106,7 +108,9 @@ def blob(
     radius = np.exp(np.sin(np.outer(theta, wave) + rng.uniform(0, 2 * np.pi, waves)) @ height)
     turn = rng.uniform(0, np.pi) if angle is None else angle
     x, y = radius * np.cos(theta) * radii[0], radius * np.sin(theta) * radii[1]
-    return np.stack([centre[0] + x * np.cos(turn) - y * np.sin(turn), centre[1] + x * np.sin(turn) + y * np.cos(turn)], 1)
+    return np.stack(
+        [centre[0] + x * np.cos(turn) - y * np.sin(turn), centre[1] + x * np.sin(turn) + y * np.cos(turn)], 1
+    )
 
 
 def closed_curve(points: Points, count: int = 120) -> Points:

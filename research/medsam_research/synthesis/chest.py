@@ -19,7 +19,17 @@ _LUNG_ON_RIGHT = [
     (0.82, 0.83), (0.76, 0.78), (0.71, 0.72), (0.63, 0.58), (0.58, 0.46), (0.58, 0.34), (0.58, 0.2),
 ]  # fmt: skip
 _LUNG_ON_RIGHT_WHOLE = [*_LUNG_ON_RIGHT[:6], (0.78, 0.82), (0.68, 0.8), (0.58, 0.8), (0.56, 0.64), *_LUNG_ON_RIGHT[10:]]
-_HEART = [(0.5, 0.42), (0.6, 0.46), (0.68, 0.58), (0.73, 0.72), (0.68, 0.79), (0.52, 0.8), (0.42, 0.77), (0.4, 0.66), (0.43, 0.52)]
+_HEART = [
+    (0.5, 0.42),
+    (0.6, 0.46),
+    (0.68, 0.58),
+    (0.73, 0.72),
+    (0.68, 0.79),
+    (0.52, 0.8),
+    (0.42, 0.77),
+    (0.4, 0.66),
+    (0.43, 0.52),
+]
 
 
 def make(rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -65,7 +75,20 @@ class _Placer:
 
 
 def _body(rng: np.random.Generator, shape: tuple[int, int], place: _Placer) -> NDArray[np.float32]:
-    outline = place([(0.38, 0.0), (0.2, 0.1), (0.06, 0.25), (0.05, 0.6), (0.04, 1.05), (0.96, 1.05), (0.95, 0.6), (0.94, 0.25), (0.8, 0.1), (0.62, 0.0)])
+    outline = place(
+        [
+            (0.38, 0.0),
+            (0.2, 0.1),
+            (0.06, 0.25),
+            (0.05, 0.6),
+            (0.04, 1.05),
+            (0.96, 1.05),
+            (0.95, 0.6),
+            (0.94, 0.25),
+            (0.8, 0.1),
+            (0.62, 0.0),
+        ]
+    )
     outline[:, 0] = (outline[:, 0] - shape[1] / 2) * rng.uniform(1, 1.25) + shape[1] / 2
     body = soften(fill(shape, outline).astype(np.float32), 3)
     rows = np.linspace(0, 1, shape[0], dtype=np.float32)[:, None]
@@ -90,7 +113,11 @@ def _ribs(rng: np.random.Generator, canvas: Canvas, place: _Placer) -> None:
         reach = 0.42 - 0.2 * np.exp(-i / 1.5)
         for side in (-1, 1):
             back = [(0.5 + side * 0.05, top), (0.5 + side * reach * 0.6, top - 0.01), (0.5 + side * reach, top + slope)]
-            front = [(0.5 + side * reach, top + slope), (0.5 + side * reach * 0.75, top + slope * 2.2), (0.5 + side * 0.16, top + slope * 3)]
+            front = [
+                (0.5 + side * reach, top + slope),
+                (0.5 + side * reach * 0.75, top + slope * 2.2),
+                (0.5 + side * 0.16, top + slope * 3),
+            ]
             for k, bone in enumerate((back, front)):
                 line = spline(place.points(bone, 0.003))
                 outer = fill(canvas.shape, ribbon(line, width)).astype(np.float32)
@@ -115,7 +142,12 @@ def _vessels(rng: np.random.Generator, canvas: Canvas, place: _Placer, air: NDAr
 def _clavicles(rng: np.random.Generator, canvas: Canvas, place: _Placer) -> list[Mask]:
     made, rise = [], rng.uniform(-0.03, 0.05)
     for side in (-1, 1):
-        ends = [(0.5 + side * 0.06, 0.2), (0.5 + side * 0.16, 0.175 - rise / 2), (0.5 + side * 0.26, 0.155 - rise), (0.5 + side * 0.38, 0.13 - rise)]
+        ends = [
+            (0.5 + side * 0.06, 0.2),
+            (0.5 + side * 0.16, 0.175 - rise / 2),
+            (0.5 + side * 0.26, 0.155 - rise),
+            (0.5 + side * 0.38, 0.13 - rise),
+        ]
         widths = np.interp(np.linspace(0, 1, 60), [0, 0.15, 0.5, 1], [0.042, 0.034, 0.026, 0.034]) * canvas.shape[0]
         bone = fill(canvas.shape, ribbon(spline(place.points(ends, 0.004)), widths))
         marrow = fill(canvas.shape, ribbon(spline(place.points(ends, 0.0)), widths * 0.5))

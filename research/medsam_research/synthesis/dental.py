@@ -7,7 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .canvas import Canvas, Mask, Points, blob, closed_curve, fill, finish, noise, pick_size, ribbon, soften, spline, texture
+from .canvas import (
+    Canvas,
+    Mask,
+    Points,
+    blob,
+    closed_curve,
+    fill,
+    finish,
+    noise,
+    pick_size,
+    ribbon,
+    soften,
+    spline,
+    texture,
+)
 
 __all__ = ["make"]
 
@@ -36,9 +50,10 @@ def make(rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
         if rng.random() < 0.12:
             _filling(rng, canvas, tooth)
     _label(rng, canvas, teeth, lesions, decay)
-    canvas.image += 0.04 * noise(rng, shape, 70)
+    # A projection: the bone before and behind a root shows through it.
+    canvas.image += 0.05 * noise(rng, shape, 70) + rng.uniform(0.01, 0.05) * texture(rng, shape, 8, 2)
     image = np.clip(canvas.image, 0, 1) ** rng.uniform(0.7, 1.4)
-    return finish(image, rng.uniform(0.4, 1.4), rng.uniform(0.005, 0.035) * noise(rng, shape, 1.3)), canvas.labels
+    return finish(image, rng.uniform(0.6, 1.8), rng.uniform(0.005, 0.035) * noise(rng, shape, 1.3)), canvas.labels
 
 
 Place = tuple[tuple[float, float], float, float, float]
@@ -52,7 +67,9 @@ def _intraoral_rows(rng: np.random.Generator, shape: tuple[int, int]) -> list[li
     both = rng.random() < 0.35
     rows = []
     for upper in (True, False) if both else (rng.random() < 0.5,):
-        neck_y = height * ((0.24 if upper else 0.76) if both else (0.62 if upper else 0.38)) + rng.normal(0, 0.03) * height
+        neck_y = (
+            height * ((0.24 if upper else 0.76) if both else (0.62 if upper else 0.38)) + rng.normal(0, 0.03) * height
+        )
         length = height * (rng.uniform(0.5, 0.65) if both else rng.uniform(0.6, 0.85))
         lean, phase = rng.normal(0, 0.08), rng.uniform(-1, 0)
         row: list[Place] = []
@@ -77,7 +94,11 @@ def _panoramic_rows(rng: np.random.Generator, shape: tuple[int, int]) -> list[li
             drop = sag * (1 - ((x - far) / width) ** 2)
             length = pitch * rng.uniform(2.0, 2.7)
             y = middle + drop + (-1 if upper else 1) * length * 0.36
-            angle = (-np.pi / 2 if upper else np.pi / 2) + 0.35 * (x - far) / width * (1 if upper else -1) + rng.normal(0, 0.08)
+            angle = (
+                (-np.pi / 2 if upper else np.pi / 2)
+                + 0.35 * (x - far) / width * (1 if upper else -1)
+                + rng.normal(0, 0.08)
+            )
             if rng.random() > 0.06:
                 row.append(((x, y), pitch * rng.uniform(0.85, 1.05), length, angle))
         rows.append(row)
@@ -98,15 +119,23 @@ def _bone(rng: np.random.Generator, canvas: Canvas, rows: list[list[Place]], pan
             beyond = np.mean([y for _, y in edge]) + away * row[0][2] * rng.uniform(1.0, 1.6)
         line = [(-20, edge[0][1]), *edge, (canvas.shape[1] + 20, edge[-1][1])]
         area = fill(canvas.shape, np.array([*line, (canvas.shape[1] + 20, beyond), (-20, beyond)]))
-        grain = level + 0.06 * texture(rng, canvas.shape, 9, 2) + 0.07 * noise(rng, canvas.shape, 45)
+        grain = level + 0.04 * texture(rng, canvas.shape, 9, 2) + 0.07 * noise(rng, canvas.shape, 45)
         shade = soften(area.astype(np.float32), 2.5)
         canvas.image = canvas.image * (1 - shade) + grain * shade
     if rng.random() < 0.4:
-        soft = soften(fill(canvas.shape, blob(rng, (canvas.shape[1] / 2, canvas.shape[0] / 2), (canvas.shape[1] * 0.7, canvas.shape[0] * 0.5))).astype(np.float32), 9)
+        soft = soften(
+            fill(
+                canvas.shape,
+                blob(rng, (canvas.shape[1] / 2, canvas.shape[0] / 2), (canvas.shape[1] * 0.7, canvas.shape[0] * 0.5)),
+            ).astype(np.float32),
+            9,
+        )
         canvas.image += soft * np.float32(rng.uniform(0, 0.12))
 
 
-def _tooth(rng: np.random.Generator, canvas: Canvas, neck: tuple[float, float], width: float, length: float, angle: float) -> _Tooth:
+def _tooth(
+    rng: np.random.Generator, canvas: Canvas, neck: tuple[float, float], width: float, length: float, angle: float
+) -> _Tooth:
     """Draw one tooth: `angle` points from the neck to the root's tip."""
     crown_h, root_h = length * rng.uniform(0.34, 0.42), length * rng.uniform(0.58, 0.66)
     molar = width > length * 0.36 and rng.random() < 0.8
@@ -124,10 +153,24 @@ def _tooth(rng: np.random.Generator, canvas: Canvas, neck: tuple[float, float], 
     crown_mask = fill(canvas.shape, crown)
     root_mask = np.logical_or.reduce([fill(canvas.shape, r) for r in roots])
     whole = crown_mask | root_mask
-    dentine = rng.uniform(0.52, 0.68)
+    dentine = rng.uniform(0.42, 0.66)
     canvas.image[_rim(whole)] -= 0.1
     canvas.paint(whole, dentine + 0.03 * noise(rng, canvas.shape, 12), 0.9)
-    inner = fill(canvas.shape, closed_curve(np.array([at(-0.36, 0.02 * length), at(-0.38, -crown_h * 0.5), at(-0.28, -crown_h * 0.66), at(0.28, -crown_h * 0.66), at(0.38, -crown_h * 0.5), at(0.36, 0.02 * length)])))
+    inner = fill(
+        canvas.shape,
+        closed_curve(
+            np.array(
+                [
+                    at(-0.36, 0.02 * length),
+                    at(-0.38, -crown_h * 0.5),
+                    at(-0.28, -crown_h * 0.66),
+                    at(0.28, -crown_h * 0.66),
+                    at(0.38, -crown_h * 0.5),
+                    at(0.36, 0.02 * length),
+                ]
+            )
+        ),
+    )
     canvas.paint(crown_mask & ~inner, min(0.95, dentine + rng.uniform(0.1, 0.28)), 0.9)
     for tip in tips:
         line = spline(np.array([at(0, -crown_h * 0.3), at(0, root_h * 0.1), (at(0, root_h * 0.5) + tip) / 2, tip]), 24)
@@ -140,13 +183,35 @@ def _roots(rng: np.random.Generator, at, root_h: float, molar: bool) -> tuple[li
     if not molar:
         bend = rng.normal(0, 0.12)
         tip = at(bend, root_h)
-        line = np.array([at(-0.4, -0.04 * root_h), at(-0.33, root_h * 0.4), at(bend - 0.14, root_h * 0.9), tip, at(bend + 0.14, root_h * 0.9), at(0.33, root_h * 0.4), at(0.4, -0.04 * root_h), at(0.0, -0.1 * root_h)])
+        line = np.array(
+            [
+                at(-0.4, -0.04 * root_h),
+                at(-0.33, root_h * 0.4),
+                at(bend - 0.14, root_h * 0.9),
+                tip,
+                at(bend + 0.14, root_h * 0.9),
+                at(0.33, root_h * 0.4),
+                at(0.4, -0.04 * root_h),
+                at(0.0, -0.1 * root_h),
+            ]
+        )
         return [closed_curve(line)], [tip]
     outlines, tips = [], []
     for side in (-1, 1):
         bend = side * rng.uniform(0.2, 0.45)
         tip = at(bend, root_h * rng.uniform(0.85, 1.0))
-        line = np.array([at(side * 0.42, -0.04 * root_h), at(side * 0.42, root_h * 0.3), at(bend + side * 0.1, root_h * 0.75), tip, at(bend - side * 0.12, root_h * 0.75), at(side * 0.06, root_h * 0.32), at(-side * 0.08, 0.1 * root_h), at(-side * 0.1, -0.05 * root_h)])
+        line = np.array(
+            [
+                at(side * 0.42, -0.04 * root_h),
+                at(side * 0.42, root_h * 0.3),
+                at(bend + side * 0.1, root_h * 0.75),
+                tip,
+                at(bend - side * 0.12, root_h * 0.75),
+                at(side * 0.06, root_h * 0.32),
+                at(-side * 0.08, 0.1 * root_h),
+                at(-side * 0.1, -0.05 * root_h),
+            ]
+        )
         outlines.append(closed_curve(line))
         tips.append(tip)
     return outlines, tips
@@ -191,7 +256,9 @@ def _filling(rng: np.random.Generator, canvas: Canvas, tooth: _Tooth) -> None:
         canvas.paint(fill(canvas.shape, blob(rng, (cols[i], rows[i]), (size, size), roughness=0.25)) & tooth.crown, 1.0)
 
 
-def _label(rng: np.random.Generator, canvas: Canvas, teeth: list[_Tooth], lesions: list[Mask], decay: list[Mask]) -> None:
+def _label(
+    rng: np.random.Generator, canvas: Canvas, teeth: list[_Tooth], lesions: list[Mask], decay: list[Mask]
+) -> None:
     kind = rng.random()
     if kind < 0.4:
         parts = [tooth.root for tooth in teeth]

@@ -50,7 +50,11 @@ def _edges(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[NDArray[np
     bottom = bottom + noise(rng, (1, width), (1, width / 4))[0] * height * 0.006
     parts = np.array([share * np.exp(rng.normal(0, 0.15)) for _, share, _ in _LAYERS])
     share = parts / parts.sum()
-    pit = rng.uniform(0.3, 0.9) * np.exp(-(((x - rng.uniform(-0.5, 0.5)) / rng.uniform(0.1, 0.3)) ** 2)) * (rng.random() < 0.75)
+    pit = (
+        rng.uniform(0.3, 0.9)
+        * np.exp(-(((x - rng.uniform(-0.5, 0.5)) / rng.uniform(0.1, 0.3)) ** 2))
+        * (rng.random() < 0.75)
+    )
     local = np.array([noise(rng, (1, width), (1, width / 5))[0] for _ in _LAYERS])
     bands = share[:, None] * thickness * (1 + 0.12 * local)
     bands[:4] *= 1 - pit
@@ -60,7 +64,9 @@ def _edges(rng: np.random.Generator, shape: tuple[int, int]) -> tuple[NDArray[np
     return np.vstack([tops, bottom]), swelling
 
 
-def _layers(rng: np.random.Generator, shape: tuple[int, int], edges: NDArray[np.float64]) -> tuple[NDArray[np.float32], list[Mask]]:
+def _layers(
+    rng: np.random.Generator, shape: tuple[int, int], edges: NDArray[np.float64]
+) -> tuple[NDArray[np.float32], list[Mask]]:
     rows = np.arange(shape[0])[:, None] + 0.5
     image = np.full(shape, rng.uniform(0.02, 0.12), np.float32)
     gain = rng.uniform(0.6, 1)
@@ -94,13 +100,15 @@ def _pockets(rng: np.random.Generator, canvas: Canvas, bands: list[Mask], swelli
         i = int(rng.integers(rows.size))
         tall = canvas.shape[0] * rng.uniform(0.012, 0.03 + 0.05 * swelling)
         wide = tall * rng.uniform(0.6, 2.6)
-        pocket = fill(canvas.shape, blob(rng, (columns[i], rows[i]), (wide, tall), angle=rng.normal(0, 0.25), roughness=0.2))
+        pocket = fill(
+            canvas.shape, blob(rng, (columns[i], rows[i]), (wide, tall), angle=rng.normal(0, 0.25), roughness=0.2)
+        )
         pocket &= ~taken
         if np.count_nonzero(pocket) < 20:
             continue
         wall = soften(pocket.astype(np.float32), 2)
         canvas.image += wall * np.float32(rng.uniform(0, 0.08))
-        canvas.paint(pocket, level * rng.uniform(0.7, 1.6), rng.uniform(0.6, 0.97))
+        canvas.paint(pocket, level * rng.uniform(0.7, 1.6), 1 - 0.45 * rng.random() ** 2)
         taken |= wall > 0.12
         pockets.append(pocket)
     return pockets
@@ -114,7 +122,9 @@ def _dome(rng: np.random.Generator, shape: tuple[int, int], edges: NDArray[np.fl
     return profile * shape[0] * rng.uniform(0.02, 0.14) * (1 + 0.1 * noise(rng, (1, shape[1]), (1, 25))[0])
 
 
-def _under_dome(rng: np.random.Generator, canvas: Canvas, edges: NDArray[np.float64], dome: NDArray[np.float64]) -> list[Mask]:
+def _under_dome(
+    rng: np.random.Generator, canvas: Canvas, edges: NDArray[np.float64], dome: NDArray[np.float64]
+) -> list[Mask]:
     """The fluid between photoreceptors and pigment epithelium, which stays (or, detached, rises)."""
     rows = np.arange(canvas.shape[0])[:, None] + 0.5
     top, bottom = edges[_EPITHELIUM], edges[_EPITHELIUM] + dome
