@@ -1,0 +1,1 @@
+"""Procedural pictures and volumes with the physics of the modalities, for training without patients."""

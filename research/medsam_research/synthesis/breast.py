@@ -17,7 +17,9 @@ def make(rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
     canvas = Canvas(np.full(shape, rng.uniform(0, 0.05), np.float32))
     reach = rng.uniform(0.6, 0.95)
     outline = closed_curve(
-        np.array([(-0.2, rng.uniform(-0.1, 0.05)), (0.15, 0.02), (reach * 0.6, rng.uniform(0.16, 0.3)), (reach, rng.uniform(0.45, 0.62)), (reach * 0.75, 0.82), (0.2, rng.uniform(0.9, 0.98)), (-0.2, 1.0), (-0.3, 0.5)])
+        np.array([(-0.2, rng.uniform(-0.1, 0.05)), (0.15, 0.02), (reach * 0.6, rng.uniform(0.16, 0.3)),
+                  (reach, rng.uniform(0.45, 0.62)), (reach * 0.75, 0.82), (0.2, rng.uniform(0.9, 0.98)),
+                  (-0.2, 1.0), (-0.3, 0.5)])
         * (shape[1], shape[0])
     )  # fmt: skip
     breast = fill(shape, outline)

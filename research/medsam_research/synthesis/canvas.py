@@ -22,7 +22,6 @@ __all__ = [
     "soften",
     "spline",
     "texture",
-    "tinted",
 ]
 
 Grey = NDArray[np.float32]
@@ -153,12 +152,6 @@ def fill(shape: tuple[int, int], outline: Points) -> Mask:
 def soften(image: Grey, sigma: float) -> Grey:
     """Gaussian blur, float32."""
     return ndimage.gaussian_filter(image.astype(np.float32, copy=False), sigma, truncate=3)
-
-
-def tinted(image: Grey, dark: tuple[float, float, float], light: tuple[float, float, float]) -> Grey:
-    """A colour picture (H, W, 3) from `dark` where `image` is 0 to `light` where it is 1."""
-    low, high = np.asarray(dark, np.float32), np.asarray(light, np.float32)
-    return low + np.clip(image, 0, 1)[:, :, None] * (high - low)
 
 
 def finish(image: Grey, sigma: float = 0.0, grain: Grey | float = 0.0) -> NDArray[np.uint8]:

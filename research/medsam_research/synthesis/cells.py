@@ -1,4 +1,4 @@
-"""Microscopy: fluorescent and stained nuclei in crowds, blood and smear cells with nuclei, membranes in electron micrographs."""
+"""Microscopy: nuclei in crowds, blood and smear cells with nuclei, membranes in electron micrographs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from .canvas import Canvas, Mask, Points, blob, fill, finish, noise, pick_size, soften, texture, tinted
+from .canvas import Canvas, Mask, Points, blob, fill, finish, noise, pick_size, soften, texture
 
 __all__ = ["make"]
 
