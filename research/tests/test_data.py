@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from PIL import Image
-
 from medsam_backends.window import sample
 from medsam_research.data.archives import open_archives
 from medsam_research.data.boxes import draw, scaled_like_ellipsoid
@@ -22,6 +20,7 @@ from medsam_research.data.packed import Item, write_pack
 from medsam_research.data.patients import HELD_OUT_VOLUMES, is_validation, patient_of
 from medsam_research.data.priors import damaged
 from medsam_research.data.stream import batches
+from PIL import Image
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 GRID = 64
@@ -68,7 +67,9 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> StreamConfig:
     item = Item("v", "synthetic-volume", "MR", "2,1,1", labels * 200, labels)
     write_pack(root / "synthetic" / "volumes-0000", [item])
     disc = _disc(64, 80, 20).astype(np.uint8)
-    write_pack(root / "synthetic" / "pictures-0000", [Item("p", "synthetic-chest", "XRay", "synthetic", disc * 99, disc)])
+    write_pack(
+        root / "synthetic" / "pictures-0000", [Item("p", "synthetic-chest", "XRay", "synthetic", disc * 99, disc)]
+    )
     return StreamConfig(data=root, cache=root / "cache", synthetic=root / "synthetic", pictures=4, boxes=3)
 
 
@@ -98,7 +99,7 @@ def test_batches_have_the_promised_shapes_and_ranges(config: StreamConfig, sourc
         }
         assert batch["image"].dtype == batch["window"].dtype == np.uint8
         for name in ("valid", "prior", "points", "target", "has_prior", "inside"):
-            assert 0 <= batch[name].min() and batch[name].max() <= 1.001, name
+            assert batch[name].min() >= 0 and batch[name].max() <= 1.001, name
         assert np.all(np.isfinite(batch["scale"]))
         assert np.abs(batch["position"][:, 1]).max() <= 1
         assert np.all(batch["rect"][:, 2:] > batch["rect"][:, :2])
@@ -240,7 +241,13 @@ def test_measured_data_is_never_opened(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(builtins, "open", open_noting)
     monkeypatch.setattr(io, "open", open_noting)
     monkeypatch.setattr(sitk, "ReadImage", read_noting)
-    stream = batches(StreamConfig(data=SHARED / "train", cache=tmp_path, pictures=2, boxes=1), 0)
-    next(stream)
+    next(
+        batches(
+            StreamConfig(
+                data=SHARED / "train", cache=tmp_path, pictures=2, boxes=1, mixture={"volume": 1.0, "picture": 1.0}
+            ),
+            0,
+        )
+    )
     assert opened
     assert not [name for name in opened if "eval" in Path(name).parts]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from medsam_research.data.config import MODALITIES
 from medsam_research.data.packed import Pack
 from medsam_research.synthesis import prepare
@@ -54,7 +53,9 @@ def test_volumes_have_objects_in_several_slices() -> None:
         assert modality in ("CT", "MR", "PET")
 
 
-def test_shards_follow_from_their_number_and_are_not_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shards_follow_from_their_number_and_are_not_made_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(prepare, "PICTURES_A_SHARD", 2)
     prepare.prepare_pictures(tmp_path / "a", 4, seed=3)
     prepare.prepare_pictures(tmp_path / "b", 2, seed=3)

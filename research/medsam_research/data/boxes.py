@@ -7,7 +7,6 @@ that small objects get relatively loose boxes.
 from __future__ import annotations
 
 import numpy as np
-
 from medsam_backends.window import Rect
 
 __all__ = ["draw", "scaled_like_ellipsoid"]

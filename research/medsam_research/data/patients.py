@@ -38,7 +38,7 @@ HELD_OUT_VOLUMES = frozenset(
         "MR_hippocampus-msd_0018",
     }
 )
-_DECIDED = {patient: False for patient in _PATIENT_OF_VOLUME.values()} | {
+_DECIDED = dict.fromkeys(_PATIENT_OF_VOLUME.values(), False) | {
     _PATIENT_OF_VOLUME[name]: True for name in HELD_OUT_VOLUMES if name in _PATIENT_OF_VOLUME
 }
 

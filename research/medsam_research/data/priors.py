@@ -6,10 +6,9 @@ All work is done on the window's grid, where it costs little.
 from __future__ import annotations
 
 import numpy as np
+from medsam_backends.window import Rect, sample
 from numpy.typing import NDArray
 from scipy import ndimage
-
-from medsam_backends.window import Rect, sample
 
 from .scene import Plane
 

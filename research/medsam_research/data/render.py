@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
-
 from medsam_backends.window import Rect, sample, window_rect
+from numpy.typing import NDArray
 
 from .boxes import draw, scaled_like_ellipsoid
 from .clicks import corrective, paint

@@ -1,4 +1,8 @@
-"""The one entrance for training: `batches` yields endless, reproducible dictionaries of arrays."""
+"""The one entrance for training: `batches` yields endless, reproducible dictionaries of arrays.
+
+The matrices are small: the process that iterates should run with ``OMP_NUM_THREADS=1``, else BLAS
+threads that wait for each other cost several times as much.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ __all__ = ["make"]
 
 
 def make(rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A mammogram; labels: gland and muscle, or masses, or the whole breast or its skin."""
+    """A mammogram; labels: gland and muscle, or masses, or the whole breast."""
     height = int(rng.integers(220, 321))
     shape = (height, int(height * rng.uniform(0.55, 0.9)))
     canvas = Canvas(np.full(shape, rng.uniform(0, 0.05), np.float32))
@@ -32,7 +32,7 @@ def make(rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
     skin = breast & (soften(breast.astype(np.float32), 2.5) < 0.8)
     skin[:, : shape[1] // 12] = False
     canvas.image += skin * np.float32(rng.uniform(0, 0.15))
-    _label(rng, canvas, breast, gland, muscle, masses, skin)
+    _label(rng, canvas, breast, gland, muscle, masses)
     image = np.clip(canvas.image, 0, 1) ** rng.uniform(0.7, 1.4)
     picture = finish(image, rng.uniform(0.4, 1), rng.uniform(0.004, 0.025) * noise(rng, shape, 1.2) * breast)
     return (picture[:, ::-1], canvas.labels[:, ::-1]) if rng.random() < 0.5 else (picture, canvas.labels)
@@ -110,7 +110,6 @@ def _label(
     gland: Mask,
     muscle: Mask | None,
     masses: list[Mask],
-    skin: Mask,
 ) -> None:
     kind = rng.random()
     if masses and kind < 0.6:
@@ -118,6 +117,6 @@ def _label(
     elif kind < 0.9:
         parts = [m for m in (gland, muscle) if m is not None and np.count_nonzero(m) > 30]
     else:
-        parts = [breast] if rng.random() < 0.5 else [skin]
+        parts = [breast]
     for mask in parts or [breast]:
         canvas.label(mask)

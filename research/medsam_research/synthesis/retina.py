@@ -129,8 +129,7 @@ def _under_dome(
     rows = np.arange(canvas.shape[0])[:, None] + 0.5
     top, bottom = edges[_EPITHELIUM], edges[_EPITHELIUM] + dome
     if rng.random() < 0.3:  # the epithelium itself is lifted: the fluid lies below it
-        thickness = edges[_EPITHELIUM + 1] + dome - bottom
-        top, bottom = top + thickness, bottom + thickness
+        top, bottom = edges[_EPITHELIUM + 1] - dome, edges[_EPITHELIUM + 1]
         canvas.paint((rows >= edges[_EPITHELIUM]) & (rows < top), rng.uniform(0.6, 0.9), 0.9)
     else:
         canvas.paint((rows >= bottom) & (rows < edges[_EPITHELIUM + 1]), rng.uniform(0.6, 0.9), 0.9)
