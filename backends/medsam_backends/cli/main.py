@@ -54,7 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # whatever it is, a user is told in a sentence
         if debug:
             traceback.print_exc()
-        return _fail(f"Unexpected {type(error).__name__}: {' '.join(str(error).split())}; --debug shows where.", MISTAKE)
+        return _fail(
+            f"Unexpected {type(error).__name__}: {' '.join(str(error).split())}; --debug shows where.", MISTAKE
+        )
 
 
 def _sentence(error: Exception) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -14,14 +14,20 @@ from .job import Outcome, peak_memory_mib
 __all__ = ["as_json", "describe", "lines"]
 
 
-def describe(outcome: Outcome, total_s: float, messages: tuple[str, ...] = ()) -> dict[str, Any]:
+def describe(
+    outcome: Outcome, total_s: float, messages: tuple[str, ...] = (), dice: Sequence[float] | None = None
+) -> dict[str, Any]:
     """The report as plain values.
 
     Parameters
     ----------
     total_s : seconds since the command began
     messages : sentences about the whole run, beside the image's own
+    dice : of each segment with a known truth
     """
+    segments = [_segment(segment, outcome.image.voxel_ml) for segment in outcome.segments]
+    for segment, score in zip(segments, dice or (), strict=dice is not None):
+        segment["dice"] = round(score, 4)
     image, transform, spec = outcome.image, outcome.segmenter.transform, outcome.backend.spec
     return {
         "program": {"name": "medsamlite", "version": __version__},
@@ -42,7 +48,7 @@ def describe(outcome: Outcome, total_s: float, messages: tuple[str, ...] = ()) -
         "axis": outcome.segmenter.axis,
         "preset": transform.name,
         "window": [transform.low, transform.high],
-        "segments": [_segment(segment, image.voxel_ml) for segment in outcome.segments],
+        "segments": segments,
         "messages": [*image.notes, *messages],
         "time_s": _times(outcome, total_s),
         "cache": asdict(outcome.segmenter.cache.counters),
@@ -59,9 +65,10 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     """A line a segment, for people."""
     width = max(len(segment["name"]) for segment in report["segments"])
     for segment in report["segments"]:
+        dice = f"  Dice {segment['dice']:.3f}" if "dice" in segment else ""
         yield (
             f"{segment['name']:<{width}}  {segment['voxels']:>9} voxels  {segment['volume_ml']:>9.2f} ml  "
-            f"confidence {segment['confidence']:.2f}"
+            f"confidence {segment['confidence']:.2f}{dice}"
         )
 
 

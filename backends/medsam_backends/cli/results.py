@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,13 @@ class Results:
         if self.segmentation.suffix.lower() == ".png" and image.size_ijk[2] > 1:
             raise OutputError("A .png holds one slice, this is a volume: choose .seg.nrrd, .nii.gz or .nrrd.")
 
-    def write(self, outcome: Outcome, started: float, extra: dict[str, Any] | None = None) -> dict[str, Any]:
+    def write(self, outcome: Outcome, started: float, dice: Sequence[float] | None = None) -> dict[str, Any]:
         """Write everything, say on the terminal what was found, and return the report.
 
         Parameters
         ----------
         started : `time.perf_counter` when the command began
-        extra : further entries of the report
+        dice : of each segment with a known truth, for the report
 
         Raises
         ------
@@ -63,7 +64,7 @@ class Results:
         messages = write_segmentation(self.segmentation, outcome.masks(), outcome.image, force=self.force)
         if self.preview is not None:
             _write(self.preview, picture, self.force)
-        report = {**describe(outcome, time.perf_counter() - started, messages), **(extra or {})}
+        report = describe(outcome, time.perf_counter() - started, messages, dice)
         if self.report is not None:
             _write(self.report, as_json(report), self.force)
         self._say(report)
