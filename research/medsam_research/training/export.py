@@ -1,0 +1,128 @@
+"""Make a model folder: ``python -m medsam_research.training.export CHECKPOINT --id ID --output FOLDER``.
+
+The averaged weights are written as two ONNX graphs that are checked against PyTorch, with the manifest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from medsam_backends.manifest import SCHEMA_VERSION, sha256
+
+from medsam_research.data.config import MODALITIES
+from medsam_research.models.planes import BOX_HALF
+from medsam_research.models.segmenter import DECODER_INPUTS, Segmenter
+
+from . import checkpoint
+from .graphs import decoder_example, halve_weights, merged, write_decoder, write_encoder
+
+__all__ = ["export", "load_model", "main", "write_manifest"]
+
+log = logging.getLogger(__name__)
+MOST_BYTES = 4_000_000
+MOST_GRAPH_DIFFERENCE = 1e-3  # float32 graphs against PyTorch, logits
+MOST_HALF_DIFFERENCE = 0.25  # with weights rounded to float16; logits reach tens
+NAMES = {"efficientvit": "EfficientViT", "repvit": "RepViT"}
+
+
+def load_model(path: Path) -> tuple[Segmenter, int]:
+    """The averaged network of a checkpoint, in evaluation mode, and the grid it was trained on."""
+    state = checkpoint.load(path)
+    model = Segmenter(state["config"]["encoder"])
+    model.load_state_dict(state["ema"])
+    return model.eval(), int(state["config"]["grid"])
+
+
+def _difference(model: Segmenter, folder: Path, grid: int) -> float:
+    """Largest difference between the graphs in `folder` and PyTorch, over features, logits and IoU."""
+    assert model.encoder is not None
+    sessions = [
+        onnxruntime.InferenceSession(str(folder / f"{part}.onnx"), providers=["CPUExecutionProvider"])
+        for part in ("encoder", "decoder")
+    ]
+    image = torch.rand(1, 3, 256, 256, generator=torch.Generator().manual_seed(1)) * 255
+    example = decoder_example(3, grid, seed=2)
+    with torch.no_grad():
+        features = model.encoder(image)
+        expected = [features, *model.decoder(features, *example[1:])]
+    got = sessions[0].run(["features"], {"image": image.numpy()})
+    feeds = {name: value.numpy() for name, value in zip(DECODER_INPUTS, example, strict=True)}
+    got += sessions[1].run(["logits", "iou"], feeds | {"features": features.numpy()})
+    return max(float(np.abs(a.numpy() - b).max()) for a, b in zip(expected, got, strict=True))
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise RuntimeError(message)
+
+
+def export(source: Path, identifier: str, folder: Path) -> None:
+    """Write encoder.onnx, decoder.onnx and model.json.
+
+    Raises
+    ------
+    RuntimeError
+        If a graph differs from PyTorch, or the files are larger than `MOST_BYTES` together.
+    """
+    model, grid = load_model(source)
+    folder.mkdir(parents=True, exist_ok=True)
+    plain = merged(model)
+    write_encoder(plain, folder / "encoder.onnx")
+    write_decoder(plain, folder / "decoder.onnx", grid)
+    exact = _difference(model, folder, grid)
+    for part in ("encoder", "decoder"):
+        halve_weights(folder / f"{part}.onnx")
+    halved = _difference(model, folder, grid)
+    size = sum((folder / f"{part}.onnx").stat().st_size for part in ("encoder", "decoder"))
+    log.info("largest difference %.2g, with float16 weights %.2g; %d bytes", exact, halved, size)
+    _require(exact < MOST_GRAPH_DIFFERENCE, f"the graphs differ from PyTorch by {exact:.2g}")
+    _require(halved < MOST_HALF_DIFFERENCE, f"float16 weights change the output by {halved:.2g}")
+    _require(size <= MOST_BYTES, f"the graphs take {size} bytes, more than {MOST_BYTES}")
+    write_manifest(folder, identifier, checkpoint.load(source)["config"]["encoder"], grid)
+
+
+def write_manifest(folder: Path, identifier: str, encoder: str, grid: int) -> None:
+    """Write ``model.json`` for the two graphs in `folder`."""
+    name = NAMES[encoder]
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "id": identifier,
+        "name": f"MedSAMLite {name}",
+        "version": "1.0",
+        "family": name,
+        "licence": "Apache-2.0",
+        "modalities": list(MODALITIES),
+        "prompts": ["box", "points", "prior", "position"],
+        "encoder": {"file": "encoder.onnx", "sha256": sha256(folder / "encoder.onnx")},
+        "decoder": {"file": "decoder.onnx", "sha256": sha256(folder / "decoder.onnx"), "kind": "window"},
+        "input": {
+            "size": 256,
+            "resize": "longest_side",
+            "interpolation": "window",
+            "channels": "adjacent",
+            "normalisation": {"kind": "none"},
+        },
+        "window": {"grid": grid, "scale": BOX_HALF},
+    }
+    (folder / "model.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(prog="python -m medsam_research.training.export", description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--id", required=True)
+    parser.add_argument("--output", type=Path, required=True)
+    parsed = parser.parse_args(arguments)
+    export(parsed.checkpoint, parsed.id, parsed.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""Training, resuming, checkpoints and export, on a tiny stream made here: no data and no process."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from medsam_backends.folder_backend import open_folder
+from medsam_backends.types import Prompt
+from medsam_research.training import checkpoint
+from medsam_research.training.average import Average
+from medsam_research.training.config import TrainConfig, from_arguments
+from medsam_research.training.export import export
+from medsam_research.training.feed import to_tensors
+from medsam_research.training.journal import read_rows
+from medsam_research.training.loss import dice_scores, segmentation_loss
+from medsam_research.training.schedule import ema_decay, rate_factor
+from medsam_research.training.train import Trainer
+from medsam_research.training.validation import group_means, validate
+
+
+class DiscStream:
+    """Bright discs on dark ground, one box each: a stand-in for the data process."""
+
+    def __init__(self, seed: int = 0, pictures: int = 2, boxes: int = 2, grid: int = 64) -> None:
+        self.random = np.random.default_rng(seed)
+        self.pictures, self.boxes, self.grid = pictures, boxes, grid
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        n, g = self.pictures * self.boxes, self.grid
+        line = ((np.arange(g) + 0.5) * 2 / g - 1) * 1.4
+        radius = self.random.uniform(0.5, 1, (n, 1, 1, 1))
+        target = ((line[None, :] ** 2 + line[:, None] ** 2)[None, None] < radius**2).astype(np.float16)
+        noise = self.random.uniform(0, 60, (n, 3, g, g))
+        return {
+            "image": self.random.integers(0, 255, (self.pictures, 3, 256, 256), np.uint8),
+            "window": (target * 150 + noise).astype(np.uint8),
+            "valid": np.ones((n, 1, g, g), np.float32),
+            "rect": np.tile(np.float32([0.2, 0.2, 0.6, 0.6]), (n, 1)),
+            "scale": np.zeros((n, 2), np.float32),
+            "position": np.zeros((n, 2), np.float32),
+            "prior": np.zeros((n, 1, g, g), np.float16),
+            "has_prior": np.zeros((n, 1), np.float32),
+            "points": np.zeros((n, 2, g, g), np.float16),
+            "target": target,
+            "inside": np.ones((n, 1), np.float32),
+            "modality": np.zeros(n, np.int64),
+        }
+
+    def next(self) -> dict[str, torch.Tensor]:
+        return to_tensors(self.arrays())
+
+
+def short(steps: int, **changes: object) -> TrainConfig:
+    return TrainConfig(encoder="repvit", steps=steps, lr=3e-3, **changes)  # type: ignore[arg-type]
+
+
+def test_loss_falls_and_the_run_writes_its_tables(tmp_path: Path) -> None:
+    trainer = Trainer(short(25), tmp_path)
+    stream = DiscStream()
+    first = trainer.train_step(stream.next())["loss"]
+    trainer.run(stream, [stream.arrays()])  # type: ignore[arg-type]
+
+    assert float(read_rows(tmp_path / "steps.csv")[-1]["loss"]) < first
+    assert {row["group"] for row in read_rows(tmp_path / "validation.csv")} == {"all", "box", "CT"}
+    assert (tmp_path / "curves.png").exists()
+
+
+def test_a_resumed_run_equals_one_that_never_stopped(tmp_path: Path) -> None:
+    batches = [DiscStream(seed, pictures=1).next() for seed in range(4)]
+    whole = Trainer(short(10), tmp_path / "whole")
+    for batch in batches:
+        whole.train_step(batch)
+    part = Trainer(short(10), tmp_path / "part")
+    for batch in batches[:2]:
+        part.train_step(batch)
+    part.save()
+    resumed = Trainer(short(10), tmp_path / "part")
+    for batch in batches[2:]:
+        resumed.train_step(batch)
+
+    assert resumed.step == 4
+    for name, value in whole.model.state_dict().items():
+        assert torch.allclose(value.float(), resumed.model.state_dict()[name].float(), atol=1e-5), name
+
+
+def test_another_encoder_can_start_from_a_trained_decoder(tmp_path: Path) -> None:
+    first = Trainer(short(5), tmp_path / "a")
+    first.save()
+    second = Trainer(TrainConfig(encoder="efficientvit"), tmp_path / "b", init=tmp_path / "a" / "checkpoint.pt")
+
+    assert torch.equal(second.model.decoder.stem.weight, first.model.decoder.stem.weight)
+
+
+def test_a_checkpoint_that_carries_code_is_refused(tmp_path: Path) -> None:
+    torch.save({"model": TrainConfig()}, tmp_path / "checkpoint.pt")
+    with pytest.raises(pickle.UnpicklingError):
+        checkpoint.load(tmp_path / "checkpoint.pt")
+
+
+def test_exported_folder_segments_through_the_product(tmp_path: Path) -> None:
+    trainer = Trainer(short(5), tmp_path / "run")
+    trainer.train_step(DiscStream().next())
+    trainer.save()
+    export(tmp_path / "run" / "checkpoint.pt", "tiny", tmp_path / "model")
+
+    backend = open_folder(tmp_path / "model", threads=1)
+    picture = np.zeros((120, 200), np.uint8)
+    prediction = backend.decode(backend.encode(picture), [Prompt((20, 30, 90, 100))])[0]
+    assert prediction.mask.shape == (120, 200)
+    assert 0 <= prediction.iou <= 1
+
+
+def test_rate_rises_stays_and_falls() -> None:
+    assert rate_factor(0.0, 0.1, 0.4) < 0.05
+    assert rate_factor(0.3, 0.1, 0.4) == 1
+    assert rate_factor(0.8, 0.1, 0.4) == pytest.approx(0.5)
+    assert rate_factor(1.2, 0.1, 0.4) == 0
+
+
+def test_average_forgets_its_start_quickly_and_then_remembers() -> None:
+    assert ema_decay(0, 0.99) == pytest.approx(0.1)
+    assert ema_decay(10_000, 0.99) == 0.99
+    layer = torch.nn.Linear(1, 1)
+    average = Average(layer)
+    start = layer.weight.item()
+    torch.nn.init.constant_(layer.weight, start + 1)
+    average.update(layer, 0.75)
+    assert average.state["weight"].item() == pytest.approx(start + 0.25)
+
+
+def test_dice_counts_only_where_the_object_is_present() -> None:
+    target = torch.zeros(1, 1, 8, 8)
+    empty = torch.full((1, 1, 8, 8), -9.0)
+    expected = torch.zeros(1, 1)
+
+    loss, parts = segmentation_loss(empty, expected, target, torch.zeros(1, 1), edge=1.0)
+    assert parts["dice"] == 0
+    assert loss < 0.01
+    assert dice_scores(empty, target).item() == pytest.approx(1)
+
+
+def test_validation_scores_the_ellipse_beside_the_network(tmp_path: Path) -> None:
+    trainer = Trainer(short(5), tmp_path)
+    rows = validate(trainer.model, [DiscStream().arrays()])
+    everything = next(row for row in group_means(rows) if row["group"] == "all")
+
+    assert everything["count"] == 4
+    assert 0.3 < everything["ellipse"] <= 1
+
+
+def test_options_change_the_preset() -> None:
+    config, parsed = from_arguments(["--config", "second", "--output", "x", "--batch", "3", "--lr", "0.01"])
+    assert (config.encoder, config.pictures, config.lr, parsed.output) == ("repvit", 3, 0.01, "x")
