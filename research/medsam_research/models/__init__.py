@@ -1,1 +1,1 @@
-"""The two segmentation networks of this project: a picture encoder and a decoder that looks at a window round the box."""
+"""The two segmentation networks: a picture encoder, and a decoder that looks at a window round the box."""

@@ -73,7 +73,7 @@ class Residual(nn.Module):
 
 
 class MBConv(nn.Module):
-    """Inverted bottleneck: widen by a 1x1, 3x3 depthwise, narrow by a 1x1 (MobileNetV2); residual where shapes agree."""
+    """Inverted bottleneck: widen by a 1x1, 3x3 depthwise, narrow by a 1x1 (MobileNetV2); residual if shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, expand: int = 4) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the decoder is told, as tensors: the window's planes, the prompt's scalars, the encoder's features under the window.
+"""What the decoder is told: the window's planes, the prompt's scalars, the encoder's features under the window.
 
 Everything is computed inside the exported graph, so that training and inference cannot differ.
 """
