@@ -14,7 +14,7 @@ from .scene import Scene, Target, bounds
 
 __all__ = ["Arrays", "render"]
 
-Arrays = dict[str, NDArray]
+Arrays = dict[str, NDArray[np.generic]]
 _SMALLEST_SIDE = 2.0  # pixels of a box
 _LEAST_LEAD = 0.5  # a smaller neighbour would lead to a box that cuts the object
 _SLICE_BOX_SHARES = (0.65, 0.12)  # the 3-D box itself, its ellipsoid's section; the rest is led by the neighbour

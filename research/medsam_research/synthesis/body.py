@@ -195,11 +195,11 @@ def _abdominal_organs(rng: np.random.Generator, plan: _Plan, inside: Mask) -> No
     plan.add("air", _ellipse(rng, plan, 0.62, 0.33, 0.06, 0.03, 0.05) & stomach, named=False)
     plan.add("vessel", _ellipse(rng, plan, 0.55, 0.62, 0.022, 0.02, 0.08) & inside)
     for _ in range(int(rng.integers(3, 12))):
-        spot = (rng.uniform(0.3, 0.75), rng.uniform(0.33, 0.62))
-        loop = _ellipse(rng, plan, *spot, 0.045, 0.035, 0.15, rng.uniform(0, 3)) & inside
+        x, y = rng.uniform(0.3, 0.75), rng.uniform(0.33, 0.62)
+        loop = _ellipse(rng, plan, x, y, 0.045, 0.035, 0.15, rng.uniform(0, 3)) & inside
         plan.add("muscle", loop)
         plan.add(
-            str(rng.choice(["air", "water", "organ"])), _ellipse(rng, plan, *spot, 0.03, 0.022, 0.1) & loop, named=False
+            str(rng.choice(["air", "water", "organ"])), _ellipse(rng, plan, x, y, 0.03, 0.022, 0.1) & loop, named=False
         )
 
 

@@ -102,7 +102,9 @@ def _smear(rng: np.random.Generator) -> Picture:
     ), labels.labels
 
 
-def _over(image: NDArray, mask: Mask, colour: NDArray, opacity: float, blur: float) -> NDArray:
+def _over(
+    image: NDArray[np.float64], mask: Mask, colour: NDArray[np.float64], opacity: float, blur: float
+) -> NDArray[np.float64]:
     soft = (soften(mask.astype(np.float32), blur) * opacity)[:, :, None]
     return image * (1 - soft) + colour * soft
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -146,8 +147,9 @@ def _tooth(
 
     bite = rng.normal(0, 0.06, 3)
     crown = closed_curve(
-        np.array([at(-0.4, 0), at(-0.5, -crown_h * 0.5), at(-0.42, -crown_h * (0.92 + bite[0])), at(0, -crown_h * (0.9 + bite[1])),
-                  at(0.42, -crown_h * (0.92 + bite[2])), at(0.5, -crown_h * 0.5), at(0.4, 0), at(0, crown_h * 0.12)])
+        np.array([at(-0.4, 0), at(-0.5, -crown_h * 0.5), at(-0.42, -crown_h * (0.92 + bite[0])),
+                  at(0, -crown_h * (0.9 + bite[1])), at(0.42, -crown_h * (0.92 + bite[2])),
+                  at(0.5, -crown_h * 0.5), at(0.4, 0), at(0, crown_h * 0.12)])
     )  # fmt: skip
     roots, tips = _roots(rng, at, root_h, molar)
     crown_mask = fill(canvas.shape, crown)
@@ -179,7 +181,9 @@ def _tooth(
     return _Tooth(whole, crown_mask, root_mask & ~crown_mask, np.array(tips), (at(-0.42, 0), at(0.42, 0)), length)
 
 
-def _roots(rng: np.random.Generator, at, root_h: float, molar: bool) -> tuple[list[Points], list[NDArray[np.float64]]]:  # noqa: ANN001
+def _roots(
+    rng: np.random.Generator, at: Callable[[float, float], NDArray[np.float64]], root_h: float, molar: bool
+) -> tuple[list[Points], list[NDArray[np.float64]]]:
     if not molar:
         bend = rng.normal(0, 0.12)
         tip = at(bend, root_h)

@@ -68,12 +68,16 @@ def make_fundus(rng: np.random.Generator) -> Picture:
     ), canvas.labels
 
 
-def _glow(image: NDArray, strength: NDArray, colour: NDArray, opacity: float) -> NDArray:
+def _glow(
+    image: NDArray[np.float64], strength: NDArray[np.float64], colour: NDArray[np.float64], opacity: float
+) -> NDArray[np.float64]:
     soft = (strength * opacity)[:, :, None]
     return image * (1 - soft) + np.clip(colour, 0, 1) * soft
 
 
-def _tree(rng: np.random.Generator, shape: tuple[int, int], root: NDArray, radius: float) -> NDArray[np.float32]:
+def _tree(
+    rng: np.random.Generator, shape: tuple[int, int], root: NDArray[np.float64], radius: float
+) -> NDArray[np.float32]:
     """Vessels that leave the disc up and down in arcs and fork."""
     total = np.zeros(shape, np.float32)
     stems = [
