@@ -139,7 +139,7 @@ def _write(
 def write_manifest(
     folder: Path, manifest: dict[str, Any] | None = None, edit: Callable[[dict[str, Any]], None] | None = None
 ) -> None:
-    """Write ``model.json`` (the folder's own again when None) with the digests of the files as they are, then edited."""
+    """Write ``model.json`` (the folder's own again when None) with the files' digests, then edited."""
     from medsam_backends.manifest import sha256
 
     manifest = json.loads((folder / "model.json").read_text()) if manifest is None else manifest
