@@ -206,9 +206,7 @@ def test_neighbouring_slices_are_the_channels_of_a_model_that_asks_for_them(tmp_
 
 @settings(deadline=None, max_examples=40)
 @given(st.tuples(*[st.integers(-3, 9)] * 6), st.sampled_from("ijk"))
-def test_no_voxel_outside_the_box_is_ever_found_by_a_model_that_keeps_to_it(
-    numbers: tuple[int, ...], axis: str
-) -> None:
+def test_a_model_that_keeps_to_its_box_finds_nothing_outside(numbers: tuple[int, ...], axis: str) -> None:
     i0, i1, j0, j1, k0, k1 = (*sorted(numbers[:2]), *sorted(numbers[2:4]), *sorted(numbers[4:]))
     box, volume = VoxelBox(i0, j0, k0, i1, j1, k1), np.full((4, 6, 8), 200, np.uint8)
     segmenter = VolumeSegmenter(Whole(), volume, axis=axis)
