@@ -41,7 +41,10 @@ class _OnnxRuntime:
             data = path.read_bytes()
         except OSError as error:
             raise ModelError(f"{path.name} cannot be read ({error.strerror}): install the model again.") from None
-        external = external_tensors(data)
+        try:
+            external = external_tensors(data)
+        except ModelError as error:
+            raise ModelError(f"{path.name}: {error}") from None
         settings = ort.SessionOptions()
         settings.intra_op_num_threads = options.threads or _usable_cores()
         held = _give_weights(settings, path, external, options.weights)

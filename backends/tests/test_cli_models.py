@@ -1,0 +1,146 @@
+"""``medsamlite models``, ``presets`` and the help: lists for people and for programs, install, import, remove."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import tiny_models
+from cases import process
+from medsam_backends import checkpoints, registry
+from medsam_backends.cli.main import main
+
+FIELDS = {"id", "name", "version", "state", "reason", "source", "licence", "path"}
+
+
+@pytest.fixture(autouse=True)
+def nothing_bundled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "bundled_folder", lambda: None)
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, str]]:
+    capsys.readouterr()
+    assert main(["models", "list", "--json"]) == 0
+    return {row["id"]: row for row in json.loads(capsys.readouterr().out)}
+
+
+def test_the_list_tells_ready_broken_and_installable(
+    tiny: str, models_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (models_folder / "wreck").mkdir()
+    rows = listed(capsys)
+    assert {name: row["state"] for name, row in rows.items() if name in ("tiny", "wreck", "litemedsam")} == {
+        "tiny": "ready",
+        "wreck": "broken",
+        "litemedsam": "installable",
+    }
+    assert all(set(row) == FIELDS for row in rows.values())
+    assert rows["tiny"]["path"] == str(models_folder / "tiny") and rows["tiny"]["licence"] == "CC0-1.0"
+    assert "no model.json" in rows["wreck"]["reason"]
+    assert main(["models", "list"]) == 0
+    told = capsys.readouterr().out
+    assert "Tiny, 1.0, CC0-1.0" in told and "no model.json" in told
+
+
+def test_check_runs_models_and_says_which_fail(
+    tiny: str, models_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "check"]) == 0
+    assert capsys.readouterr().out == "tiny: sound\n"
+    other = tiny_models.sam_model(models_folder / "other", "other")
+    tiny_models.write_manifest(other, edit=lambda raw: raw["input"].update(size=48))
+    assert main(["models", "check"]) == 2
+    assert "other: encoder.onnx failed on its input" in capsys.readouterr().out
+    assert main(["models", "check", "tiny"]) == 0
+    assert main(["models", "check", "nothing"]) == 2
+
+
+def test_only_ones_own_models_are_removed(
+    tiny: str, tmp_path: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundled = tiny_models.sam_model(tmp_path / "bundled" / "b", "b")
+    monkeypatch.setattr(registry, "bundled_folder", lambda: bundled.parent)
+    linked = tiny_models.sam_model(tmp_path / "elsewhere", "linked")
+    (models_folder / "linked").symlink_to(linked, target_is_directory=True)
+    assert [main(["models", "remove", name]) for name in ("tiny", "linked", "b", "nothing")] == [0, 0, 2, 2]
+    assert os.listdir(models_folder) == [] and linked.is_dir() and bundled.is_dir()
+    assert "b is a bundled model and cannot be removed" in capsys.readouterr().err
+
+
+def test_a_model_that_cannot_be_deleted_is_told(
+    tiny: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def locked(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("shutil.rmtree", locked)
+    assert main(["models", "remove", "tiny"]) == 2
+    assert "could not be removed (Permission denied)" in capsys.readouterr().err
+
+
+def test_install_tells_what_it_fetches_and_when_there_is_nothing_to_do(
+    models_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = [True, False]
+    monkeypatch.setattr(checkpoints, "install", lambda system, folder, half: answers.pop(0))
+    for sentence in ("litemedsam is installed in", "litemedsam is installed already, in"):
+        assert main(["models", "install", "litemedsam"]) == 0
+        told = capsys.readouterr()
+        assert told.out.startswith(sentence) and str(models_folder) in told.out
+        assert "39 MB, licence Apache-2.0" in told.err
+    assert main(["models", "install", "nothing"]) == 2
+
+
+def test_without_a_network_install_says_what_else_can_be_done(tmp_path: Path, models_folder: Path) -> None:
+    unreachable = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    done = process("models", "install", "litemedsam", cwd=tmp_path, PIP_CONFIG_FILE=os.devnull, **unreachable)
+    assert done.returncode == 2
+    assert "could not be downloaded" in done.stderr and "medsamlite models import litemedsam FILE" in done.stderr
+    assert os.listdir(models_folder) == []
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a checkpoint"])
+def test_a_file_that_is_no_checkpoint_is_refused(
+    tmp_path: Path, models_folder: Path, capsys: pytest.CaptureFixture[str], content: bytes | None
+) -> None:
+    file = tmp_path / "lite_medsam.pth"
+    if content is not None:
+        file.write_bytes(content)
+    assert main(["models", "import", "litemedsam", str(file)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert os.listdir(models_folder) == []
+
+
+def test_import_replaces_a_model_only_when_asked(
+    tmp_path: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done: list[bool] = []
+    monkeypatch.setattr(checkpoints, "import_checkpoint", lambda *given, replace: done.append(replace))
+    assert main(["models", "import", "litemedsam", "x.pth"]) == 0
+    (models_folder / "litemedsam").mkdir()
+    assert main(["models", "import", "litemedsam", "x.pth"]) == 2
+    assert "--force replaces it" in capsys.readouterr().err
+    assert main(["models", "import", "litemedsam", "x.pth", "--force"]) == 0
+    assert done == [False, True]
+
+
+def test_presets_are_listed_for_people_and_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["presets", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (rows["lung"]["level"], rows["lung"]["width"]) == (-600, 1500) and all(
+        row["source"] for row in rows.values()
+    )
+    assert main(["presets"]) == 0
+    assert "lung " in capsys.readouterr().out
+
+
+def test_the_help_names_every_command_and_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in ("segment", "models", "presets", "--debug")) and "demo" not in told
+    assert main(["--version"]) == 0
+    assert "0.1.0" in capsys.readouterr().out
+    assert main([]) == main(["models"]) == 2
+    assert "Usage: medsamlite" in capsys.readouterr().err
+    assert main(["nonsense"]) == 2
+    assert "No such command 'nonsense'" in capsys.readouterr().err
