@@ -113,6 +113,8 @@ class Backend(ABC):
         for prompt in prompts:
             x0, y0, x1, y1 = prompt.box
             if prompt.frame == "image" and (x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height):
-                raise PromptError(f"The box {prompt.box} lies outside the {width} x {height} image: draw it on the image.")
+                raise PromptError(
+                    f"The box {prompt.box} lies outside the {width} x {height} image: draw it on the image."
+                )
             if prompt.prior is not None and prompt.prior.shape != embedding.size:
                 raise PromptError(f"The prior mask has size {prompt.prior.shape}, the image {embedding.size}.")

@@ -81,7 +81,9 @@ class _NamedSession:
             raise
         except Exception as error:  # every runtime has classes of its own
             reason = str(error).strip().splitlines()[0]
-            raise ModelError(f"{self._path.name} failed on its input ({reason}): the model folder is not sound.") from None
+            raise ModelError(
+                f"{self._path.name} failed on its input ({reason}): the model folder is not sound."
+            ) from None
         return {name: got[self._names[name]] for name in self._outputs}
 
     def close(self) -> None:

@@ -61,7 +61,8 @@ def network_input(image: NDArray[np.generic], settings: dict[str, Any]) -> NDArr
         return np.ascontiguousarray(_normalise(planes, settings["normalisation"])[None])
     # The published systems resize 8-bit pictures; what a preset made of a volume is rounded as they do.
     picture = image if image.dtype == np.uint8 else np.clip(np.rint(image), 0, 255).astype(np.uint8)
-    small = _normalise(resize(picture, frame.resized, settings["interpolation"]).astype(np.float32), settings["normalisation"])
+    small = resize(picture, frame.resized, settings["interpolation"]).astype(np.float32)
+    small = _normalise(small, settings["normalisation"])
     out = np.zeros((1, 3, side, side), np.float32)
     out[0, :, : frame.resized[0], : frame.resized[1]] = small if small.ndim == 2 else np.moveaxis(small, 2, 0)
     return out
@@ -73,7 +74,8 @@ def _normalise(picture: NDArray[np.float32], rule: dict[str, Any]) -> NDArray[np
         return picture / np.float32(255)
     if kind == "minmax":
         low = picture.min()
-        return (picture - low) / np.maximum(picture.max() - low, np.float32(rule.get("eps", 1e-8)))
+        spread = np.maximum(picture.max() - low, np.float32(rule.get("eps", 1e-8)))
+        return np.asarray((picture - low) / spread, np.float32)
     if kind == "mean_std":
         mean, std = np.asarray(rule["mean"], np.float32), np.asarray(rule["std"], np.float32)
         picture = picture[..., None] if picture.ndim == 2 else picture

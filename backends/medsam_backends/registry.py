@@ -69,7 +69,8 @@ def register_backend(cls: _BackendClass) -> _BackendClass:
     taken = _registered.get(cls.spec.id)
     # A module that Slicer reloads registers its own class anew.
     if taken is not None and (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
-        raise ModelError(f"The model id {cls.spec.id} is taken by {taken.__module__}.{taken.__qualname__}: choose another.")
+        owner = f"{taken.__module__}.{taken.__qualname__}"
+        raise ModelError(f"The model id {cls.spec.id} is taken by {owner}: choose another.")
     _registered[cls.spec.id] = cls
     return cls
 

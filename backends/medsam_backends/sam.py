@@ -41,17 +41,18 @@ class SamBackend(FolderBackend):
             raise ModelError(f"The decoder gave logits of shape {logits.shape}, not (1, 1, h, w): see model.json.")
         low = logits[0, 0]
         full = self._enlarge(low, frame)
+        height, width = frame.size
         return Prediction(
             mask=full > self.manifest.output["threshold"],
             iou=min(1.0, max(0.0, iou)),
             logits=low,
-            extent=(0.0, 0.0, frame.size[1] * frame.side / frame.resized[1], frame.size[0] * frame.side / frame.resized[0]),
+            extent=(0.0, 0.0, width * frame.side / frame.resized[1], height * frame.side / frame.resized[0]),
         )
 
     def _enlarge(self, low: NDArray[np.float32], frame: Frame) -> NDArray[np.float32]:
         """Cut the padding from the logits and bring them to the picture's size, as the authors do."""
         rule = self.manifest.output
-        via = rule.get("via", low.shape[0])
+        via: int = rule["via"] if "via" in rule else low.shape[0]
         if via != low.shape[0]:
             low = resize(low, (via, via), "torch_linear")
         height, width = (round(n * via / frame.side) for n in frame.resized)

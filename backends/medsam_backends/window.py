@@ -30,7 +30,7 @@ def box_in_window(box: Rect, rect: Rect) -> NDArray[np.float32]:
     """Edges of `box` as fractions of the window `rect`, float32 (4,)."""
     x0, y0, x1, y1 = rect
     origin, size = np.array([x0, y0, x0, y0]), np.array([x1 - x0, y1 - y0] * 2)
-    return ((np.asarray(box) - origin) / size).astype(np.float32)
+    return np.asarray((np.asarray(box) - origin) / size, np.float32)
 
 
 @lru_cache(maxsize=64)  # one window is sampled several times: picture, prior, what is valid

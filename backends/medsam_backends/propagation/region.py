@@ -37,7 +37,7 @@ class Region:
     def of(cls, request: Request, size: tuple[int, int]) -> Region:
         """Round the user's box and every key's box, with a little slack."""
         boxes = np.array([request.box, *(prompt.box for prompt in request.keys.values())])
-        x0, y0, x1, y1 = *boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)
+        (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
         slack_x, slack_y = _SLACK * (x1 - x0) + 1, _SLACK * (y1 - y0) + 1
         return cls(
             max(0, math.floor(x0 - slack_x)),

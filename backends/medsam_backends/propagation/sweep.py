@@ -78,7 +78,8 @@ class _State:
         rest = (n for n in self.todo if n not in seeds)
         for index in sorted(rest, key=lambda n: min(abs(n - seed) for seed in seeds)):
             beside = [self.maps[n] for n in (index - 1, index + 1) if n in self.maps]
-            prior = np.mean([1 / (1 + np.exp(-values)) for values in beside], axis=0, dtype=np.float32)
+            chances = [1 / (1 + np.exp(-values)) for values in beside]
+            prior = np.asarray(np.mean(chances, axis=0), np.float32)
             if not (prior > 0.5).any():
                 continue
             before, sure = self.maps[index], self.sure[index]

@@ -54,7 +54,8 @@ class Track:
 
     def _ask(self, model: SliceModel, request: Request, index: int, prompt: Prompt) -> SliceResult:
         prediction = model.predict(index, [prompt])[0]
-        return SliceResult(index, prediction.mask, prediction.iou, prompt, "" if prediction.mask.any() else "empty mask")
+        note = "" if prediction.mask.any() else "empty mask"
+        return SliceResult(index, prediction.mask, prediction.iou, prompt, note)
 
     def _prompt(
         self, request: Request, model: SliceModel, keys: Mapping[int, Prompt], index: int, last: SliceResult

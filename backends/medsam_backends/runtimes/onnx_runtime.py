@@ -19,15 +19,18 @@ __all__ = ["create"]
 
 # Warnings of the runtime speak of its own affairs (CPU detection, unused initializers), not of the user's.
 ort.set_default_logger_severity(3)
-_DTYPES = {1: np.dtype(np.float32), 7: np.dtype(np.int64), 10: np.dtype(np.float16)}  # TensorProto.DataType
+# By TensorProto.DataType
+_DTYPES: dict[int, np.dtype[Any]] = {1: np.dtype(np.float32), 7: np.dtype(np.int64), 10: np.dtype(np.float16)}
+
+_Shape = tuple[int | str | None, ...]
 
 
 class _Session:
     def __init__(self, session: ort.InferenceSession, held: list[Any]) -> None:
         self._session = session
         self._held = held  # the runtime does not copy external initializers: they must outlive the session
-        self.inputs = {value.name: tuple(value.shape) for value in session.get_inputs()}
-        self.outputs = {value.name: tuple(value.shape) for value in session.get_outputs()}
+        self.inputs: Mapping[str, _Shape] = {value.name: tuple(value.shape) for value in session.get_inputs()}
+        self.outputs: Mapping[str, _Shape] = {value.name: tuple(value.shape) for value in session.get_outputs()}
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         return dict(zip(self.outputs, self._session.run(None, dict(feeds)), strict=True))
@@ -67,7 +70,7 @@ def _give_weights(
         if tensor.name not in weights:
             _check_beside(path, tensor)
             continue
-        array = np.ascontiguousarray(weights[tensor.name], _DTYPES.get(tensor.data_type))
+        array: NDArray[Any] = np.ascontiguousarray(weights[tensor.name], _DTYPES.get(tensor.data_type))
         if array.shape != tensor.shape:
             raise ModelError(f"{tensor.name} has shape {array.shape}, but {path.name} needs {tensor.shape}.")
         names.append(tensor.name)
