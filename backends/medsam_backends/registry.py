@@ -126,7 +126,9 @@ def open_model(model: str = "", runtime: str = "onnxruntime", threads: int = 0) 
     entries = list_models()
     if not model:
         bundled = [entry.id for entry in entries if entry.source == "bundled" and entry.state == "ready"]
-        model = DEFAULT_MODEL if DEFAULT_MODEL in bundled or not bundled else bundled[0]
+        if not bundled:
+            raise ModelError("No model is bundled here: install one ('medsamlite models install litemedsam') and name it.")
+        model = DEFAULT_MODEL if DEFAULT_MODEL in bundled else bundled[0]
     ready = [entry for entry in entries if entry.id == model and entry.state == "ready"]
     if ready:
         if ready[0].path is not None:

@@ -114,7 +114,7 @@ def test_the_demonstration_says_what_is_missing(
     (tmp_path / "file").write_text("")
     box = ["--box", "1", "1", "1", "2", "2", "2"]
     for arguments, sentence in (
-        ([], "There is no model"),
+        ([], "No model is bundled here"),
         (["--image", "a.nrrd"], "An image and its boxes belong together"),
         (box, "An image and its boxes belong together"),
         (["--output", str(tmp_path / "file" / "o")], "cannot be made"),

@@ -135,7 +135,7 @@ def test_an_unknown_model_is_answered_with_those_that_there_are(tiny: str) -> No
 
 
 def test_without_a_name_the_bundled_model_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: str) -> None:
-    with pytest.raises(ModelError, match="There is no model"):
+    with pytest.raises(ModelError, match="No model is bundled here: install one"):
         registry.open_model()
     tiny_models.sam_model(tmp_path / "z", "z")
     monkeypatch.setattr(registry, "bundled_folder", lambda: tmp_path)
