@@ -127,7 +127,8 @@ def open_model(model: str = "", runtime: str = "onnxruntime", threads: int = 0) 
     if not model:
         bundled = [entry.id for entry in entries if entry.source == "bundled" and entry.state == "ready"]
         if not bundled:
-            raise ModelError("No model is bundled here: install one ('medsamlite models install litemedsam') and name it.")
+            advice = "install one ('medsamlite models install litemedsam') and name it"
+            raise ModelError(f"No model is bundled here: {advice}.")
         model = DEFAULT_MODEL if DEFAULT_MODEL in bundled else bundled[0]
     ready = [entry for entry in entries if entry.id == model and entry.state == "ready"]
     if ready:
