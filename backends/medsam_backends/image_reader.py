@@ -16,7 +16,7 @@ from .errors import InputError
 
 __all__ = ["Volume", "read_image"]
 
-_MODALITY, _SERIES_NAME = "0008|0060", "0008|103e"
+_MODALITY, _SERIES_NAME, _POSITION = "0008|0060", "0008|103e", "0020|0032"
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,12 +113,37 @@ def _read_series(sitk: Any, folder: Path) -> Volume:
     _check_pixels(sitk, header, folder)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(series[chosen])
+    reader.MetaDataDictionaryArrayUpdateOn()
     try:
         image = reader.Execute()
     except RuntimeError as error:
         raise InputError(f"The DICOM series in {folder} cannot be read as one volume ({_reason(error)}).") from error
-    notes = (_several(sitk, series, chosen),) if len(series) > 1 else ()
-    return _volume(sitk, image, folder, _tag(header, _MODALITY), notes)
+    notes = [_several(sitk, series, chosen)] if len(series) > 1 else []
+    notes += _unread(folder, series) + _uneven(reader, len(series[chosen]))
+    return _volume(sitk, image, folder, _tag(header, _MODALITY), tuple(notes))
+
+
+def _unread(folder: Path, series: dict[str, Any]) -> list[str]:
+    """Files named like DICOM images that belong to no series; GDCM leaves damaged ones out without a word."""
+    known = {Path(name).name for names in series.values() for name in names}
+    left = sorted(name for name in os.listdir(folder) if name.lower().endswith((".dcm", ".ima")) and name not in known)
+    return [f"Left out, as damaged or no images, are {len(left)} files of the folder: {', '.join(left[:5])}."] * bool(
+        left
+    )
+
+
+def _uneven(reader: Any, count: int) -> list[str]:
+    """A sentence if the distances between a series' slices differ by more than a hundredth."""
+    if count < 3 or not all(reader.HasMetaDataKey(n, _POSITION) for n in range(count)):
+        return []
+    places = [[float(number) for number in reader.GetMetaData(n, _POSITION).split("\\")] for n in range(count)]
+    gaps = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    if gaps.max() - gaps.min() <= 0.01 * np.median(gaps):
+        return []
+    return [
+        f"Slices are missing or unevenly spaced ({gaps.min():.3g} to {gaps.max():.3g} mm): "
+        "lengths and volumes may be wrong."
+    ]
 
 
 def _several(sitk: Any, series: dict[str, Any], chosen: str) -> str:
@@ -145,7 +170,7 @@ def _check_pixels(sitk: Any, reader: Any, path: Path) -> None:
     kind = sitk.GetPixelIDValueAsString(reader.GetPixelID())
     if "complex" in kind:
         raise InputError(f"The image {path} holds complex numbers: save its magnitude and use that.")
-    if reader.GetNumberOfComponents() not in (1, 2, 3, 4) or ("vector" in kind and "unsigned" not in kind):
+    if reader.GetNumberOfComponents() not in (1, 3, 4) or ("vector" in kind and "unsigned" not in kind):
         raise InputError(f"The image {path} holds a {kind} a voxel: only grey and colour images can be segmented.")
 
 
@@ -154,8 +179,6 @@ def _volume(sitk: Any, image: Any, path: Path, modality: str | None, notes: tupl
     components, flat = image.GetNumberOfComponentsPerPixel(), image.GetDimension() == 2
     if flat:
         array = array[None]
-    if components == 2:  # grey with opacity
-        array = array[..., 0]
     spacing, origin, direction = [*image.GetSpacing()], [*image.GetOrigin()], np.eye(3)
     across = image.GetDimension()
     direction[:across, :across] = np.reshape(image.GetDirection(), (across, across))
@@ -195,4 +218,8 @@ def _tag(reader: Any, key: str) -> str | None:
 def _reason(error: RuntimeError) -> str:
     """The last line of SimpleITK's message, which says what is wrong."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].removeprefix("ITK ERROR: ")[:200].rstrip(".") if lines else "no reason given"
+    return (
+        lines[-1].removeprefix("sitk::ERROR: ").removeprefix("ITK ERROR: ")[:200].rstrip(".")
+        if lines
+        else "no reason given"
+    )

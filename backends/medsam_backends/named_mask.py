@@ -57,9 +57,9 @@ class NamedMask:
 
     def overlaps(self, other: NamedMask) -> bool:
         """Whether a voxel belongs to both."""
-        first = np.maximum(self.origin, other.origin)
-        stop = np.minimum(self.last, other.last) + 1
-        if not self.mask.size or not other.mask.size or (stop <= first).any():
+        first = [max(a, b) for a, b in zip(self.origin, other.origin, strict=True)]
+        stop = [min(a, b) + 1 for a, b in zip(self.last, other.last, strict=True)]
+        if any(b <= a for a, b in zip(first, stop, strict=True)):
             return False
         parts = (
             s.mask[tuple(slice(a - o, b - o) for a, b, o in zip(first, stop, s.origin, strict=True))]
