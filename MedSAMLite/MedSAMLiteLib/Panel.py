@@ -1,0 +1,413 @@
+"""The module's panel: shows the parameter node and the scene, and turns clicks into calls of the logic.
+
+Written so that PythonQt and PySide6 both run it: setters are called, values are read by ``property``.
+"""
+
+import time
+
+import ctk  # noqa: F401  the .ui file names its classes
+import qt
+import slicer
+import vtk
+from medsam_backends.errors import MedSAMLiteError
+from slicer.i18n import tr as _
+from slicer.util import VTKObservationMixin
+
+from .BoxNode import BoxNode
+from .BoxTable import BoxTable
+from .Choices import Choices
+from .DependencySetup import DependencySetup
+from .Geometry import VolumeGeometry
+from .Logic import MedSAMLiteLogic
+from .ModelManager import ModelManager
+from .ModelPicture import ModelPicture
+from .Placement import Placement
+from .ResultView import ResultView
+from .SlicePreview import SlicePreview
+
+__all__ = ["Panel"]
+
+_OBLIQUE_DEG = 1.0
+
+
+class Panel(VTKObservationMixin):
+    """Made once by the module's widget.
+
+    Parameters
+    ----------
+    resourcePath : from a name under Resources to a path
+    """
+
+    def __init__(self, resourcePath):
+        VTKObservationMixin.__init__(self)
+        self.widget = slicer.util.loadUI(resourcePath("UI/MedSAMLite.ui"))
+        self.ui = slicer.util.childWidgetVariables(self.widget)
+        self.widget.setMRMLScene(slicer.mrmlScene)
+        self.logic = MedSAMLiteLogic()
+        self.logic.changed, self.logic.failed = self.refresh, self.showError
+        self.setup = DependencySetup(resourcePath("requirements.txt"))
+        self.models = ModelManager()
+        self.preview = SlicePreview(self.logic)
+        self.placement = Placement(self.showError, self.refresh)
+        self.table = BoxTable(self.ui.boxTable, self.logic, self.selectBox)
+        self.choices = Choices(self.ui, self.models)
+        self.picture = ModelPicture(self.ui.pictureLabel, self.logic)
+        self.result = ResultView(self.ui, self.logic)
+        self._parameters = self._guiTag = self._startedAt = None
+        self._shortcuts = []
+        self._isEntered = self._isRefreshing = False
+        self._connect()
+        self.connectParameterNode()
+
+    # Called by Slicer
+
+    def enter(self):
+        self._isEntered = True
+        self.connectParameterNode()
+        self._installShortcuts()
+        self.choices.fillModels(self._parameters)
+        self.refresh()
+
+    def exit(self):
+        self._isEntered = False
+        self.placement.cancel()
+        self.preview.setBox(None)
+        self._removeShortcuts()
+        self.disconnectParameterNode()
+
+    def cleanup(self):
+        """Reload and exit: end jobs, observers and temporary nodes."""
+        self.exit()
+        self.removeObservers()
+        self.preview.close()
+        self.logic.changed = lambda: None
+        self.logic.close()
+
+    # Parameter node
+
+    def connectParameterNode(self):
+        if self._parameters is not None:
+            return
+        self._parameters = self.logic.getParameterNode()
+        if self._parameters.inputVolume is None:
+            self._parameters.inputVolume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+        self._guiTag = self._parameters.connectGui(self.ui)
+        self.choices.connect(self._parameters)
+        self._volume = self._parameters.inputVolume
+        self.addObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+        self.refresh()
+
+    def disconnectParameterNode(self):
+        if self._parameters is None:
+            return
+        self.removeObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
+        self.choices.connect(None)
+        self._parameters.disconnectGui(self._guiTag)
+        self._parameters = self._guiTag = None
+
+    def onParametersChanged(self, caller=None, event=None):
+        parameters = self._parameters
+        if parameters is None:
+            return
+        if parameters.inputVolume is not self._volume:
+            self._volume = parameters.inputVolume
+            self._onVolumeChanged()
+        self.refresh()
+
+    def _onVolumeChanged(self):
+        """Another volume has boxes and a segmentation of its own."""
+        self.placement.cancel()
+        boxes = BoxNode.all(self._volume) if self._volume is not None else []
+        self._parameters.currentBox = boxes[0].roi if boxes else None
+        held = [box.segmentation for box in boxes if box.segmentation is not None]
+        self._parameters.segmentation = held[0] if held else None
+
+    # Scene
+
+    def onSceneStartClose(self, caller=None, event=None):
+        self.placement.cancel()
+        self.disconnectParameterNode()
+
+    def onSceneEndClose(self, caller=None, event=None):
+        if self._isEntered:
+            self.connectParameterNode()
+
+    def onSceneEndImport(self, caller=None, event=None):
+        """An import overwrites the content of the parameter node."""
+        if self._isEntered:
+            self.disconnectParameterNode()
+            self.connectParameterNode()
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def onNodeRemoved(self, caller, event, node):
+        if self._parameters is not None and node.IsA("vtkMRMLDisplayableNode") and not slicer.mrmlScene.IsClosing():
+            self.refresh()
+
+    # Boxes
+
+    def currentBox(self):
+        """The selected box, of the volume in the panel; None if there is none."""
+        box = BoxNode.of(self._parameters.currentBox) if self._parameters is not None else None
+        return box if box is not None and box.volume is not None else None
+
+    def selectBox(self, box):
+        if self._parameters is not None:
+            self._parameters.currentBox = box.roi if box is not None else None
+
+    def onAddBox(self, flat):
+        if self.placement.what in ("box", "flat box"):
+            self.placement.cancel()
+            return
+        self.placement.startBox(self.logic, self._parameters.inputVolume, flat, self._onBoxDrawn)
+
+    def _onBoxDrawn(self, box):
+        self.selectBox(box)
+        self.refresh()
+        self.preview.update()
+
+    def onDeleteBox(self):
+        box = self.currentBox()
+        boxes = [other for other in BoxNode.all(self._parameters.inputVolume) if other.id != box.id]
+        self.selectBox(boxes[-1] if boxes else None)
+        slicer.mrmlScene.RemoveNode(box.roi)
+
+    def onRangeEdited(self, *_):
+        box = self.currentBox()
+        if box is not None and not self._isRefreshing:
+            first, last = (
+                self.ui.__dict__[name].property("value") for name in ("firstSliceSpinBox", "lastSliceSpinBox")
+            )
+            box.setSliceRange(first, last)
+            self.refresh()
+
+    def onRangeFromView(self, end):
+        box = self.currentBox()
+        view = self.preview.sliceInView(box.volume, self.logic.axisOf(box))
+        if view is None:
+            self.showError(_("No slice view runs along the axis of this box: scroll a view of that orientation."))
+            return
+        bounds = list(box.sliceRange)
+        bounds[end] = view
+        box.setSliceRange(*bounds)
+        self.refresh()
+
+    # Jobs
+
+    def onApply(self, boxes=None):
+        def start():
+            self._startedAt = time.monotonic()
+            self.logic.apply(boxes)
+
+        self._try(start)
+
+    def onCancel(self):
+        self.logic.cancel()
+        self.ui.statusLabel.setText(_("Cancelled: nothing was changed."))
+
+    def onPoint(self, positive):
+        volume = self.currentBox().volume
+        self.placement.startPoint(volume, positive, self._onPoint)
+
+    def _onPoint(self, ijk, positive):
+        box = self.currentBox()
+        index = round(ijk["ijk".index(self.logic.recordOf(box).axis)])
+        self._try(lambda: self.logic.correct(box, index, points=[(ijk, positive)]))
+
+    def onKeyBox(self):
+        self.placement.startKeyBox(self.currentBox().volume, self._onKeyBox)
+
+    def _onKeyBox(self, voxels, axis, index):
+        box = self.currentBox()
+        if axis != self.logic.recordOf(box).axis:
+            self.showError(_("Draw the box in a view along the axis in which the object was segmented."))
+            return
+        self._try(lambda: self.logic.correct(box, index, key=[*voxels.first, *voxels.last]))
+
+    def onUndo(self):
+        node = self._parameters.segmentation
+        if self.logic.writer.editedSince(node) and not slicer.util.confirmYesNoDisplay(
+            _("The segmentation was edited since. Undo takes these edits back as well. Undo?")
+        ):
+            return
+        self.ui.statusLabel.setText(_("Undone: {what}").format(what=self.logic.undo(node)))
+
+    def onInstall(self):
+        self.setup.install()
+        self.choices.fillModels(self._parameters)
+        self.refresh()
+
+    def onManageModels(self):
+        from .ModelDialog import ModelDialog
+
+        ModelDialog(self.models, self.logic, self.widget).run()
+        self.choices.fillModels(self._parameters)
+        self.refresh()
+
+    # Showing
+
+    def showError(self, message):
+        self.ui.statusLabel.setText(message)
+
+    def refresh(self):
+        """Bring every widget up to date with the scene."""
+        if self._parameters is None or self._isRefreshing:
+            return
+        self._isRefreshing = True
+        try:
+            boxes = BoxNode.all(self._parameters.inputVolume) if self._parameters.inputVolume is not None else []
+            box = self.currentBox()
+            self.table.show(boxes, box)
+            self.choices.refresh(self._parameters)
+            self._refreshSetup()
+            self._refreshRange(box)
+            self._refreshButtons(boxes, box)
+            self._refreshProgress()
+            self.result.show(box, self._parameters.segmentation)
+        finally:
+            self._isRefreshing = False
+        self._refreshPreview(box)
+
+    def _refreshSetup(self):
+        ready = self.setup.isReady()
+        self.ui.setupCollapsibleButton.setVisible(not ready)
+        if not ready:
+            self.ui.setupLabel.setText(self.setup.explanation())
+            self.ui.offlineLabel.setText(self.setup.offlineInstructions())
+
+    def _refreshRange(self, box):
+        usable = box is not None and self.logic.stateOf(box) not in ("placing", "outside")
+        for name in ("firstSliceSpinBox", "lastSliceSpinBox", "firstFromViewButton", "lastFromViewButton"):
+            self.ui.__dict__[name].setEnabled(usable)
+        if usable:
+            size = VolumeGeometry(box.volume).size_ijk["ijk".index(box.axis)]
+            for name, value in zip(("firstSliceSpinBox", "lastSliceSpinBox"), box.sliceRange):
+                self.ui.__dict__[name].setMaximum(size - 1)
+                self.ui.__dict__[name].setValue(value)
+
+    def _refreshButtons(self, boxes, box):
+        volume, busy, ui = self._parameters.inputVolume, self.logic.isBusy(), self.ui
+        noVolume = "" if volume is not None else _("Choose an input volume first.")
+        notReady = "" if self.setup.isReady() else _("ONNX Runtime is missing: see Set-up above.")
+        isBusy = _("A segmentation is running: wait for it, or cancel it.") if busy else ""
+        drawn = [b for b in boxes if self.logic.stateOf(b) not in ("placing", "outside")]
+        noBox = "" if drawn else _("Add a box first.")
+        noSelection = "" if box is not None else _("Select a box in the table first.")
+        result = self.logic.recordOf(box) if box is not None else None
+        noResult = noSelection or (
+            "" if result is not None else _("The selected box has no result: press Apply first.")
+        )
+        canUndo = self.logic.writer.canUndo(self._parameters.segmentation)
+        for button, reason in (
+            (ui.addBoxButton, noVolume),
+            (ui.addFlatBoxButton, noVolume),
+            (ui.deleteBoxButton, noSelection),
+            (ui.applyButton, noVolume or notReady or isBusy or noBox),
+            (ui.applySelectedButton, noVolume or notReady or isBusy or noBox or noSelection),
+            (ui.cancelButton, "" if busy else _("Nothing is running.")),
+            (ui.positivePointButton, notReady or isBusy or noResult),
+            (ui.negativePointButton, notReady or isBusy or noResult),
+            (ui.keyBoxButton, notReady or isBusy or noResult),
+            (ui.undoButton, isBusy or ("" if canUndo else _("There is nothing to undo."))),
+            (ui.show3DButton, "" if self._parameters.segmentation else _("There is no segmentation yet.")),
+            (ui.segmentEditorButton, "" if self._parameters.segmentation else _("There is no segmentation yet.")),
+        ):
+            self._enable(button, reason)
+        placing = self.placement.what
+        ui.addBoxButton.setText(_("Stop drawing") if placing == "box" else _("Add box"))
+        ui.addFlatBoxButton.setText(_("Stop drawing") if placing == "flat box" else _("Add 2-D box"))
+
+    def _refreshProgress(self):
+        progress, busy = self.logic.progress, self.logic.isBusy()
+        self.ui.progressBar.setVisible(busy)
+        if not busy:
+            return
+        self.ui.progressBar.setMaximum(progress.total if progress else 0)
+        self.ui.progressBar.setValue(progress.done if progress else 0)
+        if progress is None:
+            self.ui.statusLabel.setText(_("Loading the model..."))
+            return
+        text = _("{done} of {total} slices").format(done=progress.done, total=progress.total)
+        if self._startedAt is not None and progress.done:
+            left = (time.monotonic() - self._startedAt) / progress.done * (progress.total - progress.done)
+            text = _("{slices}, about {seconds} s left").format(slices=text, seconds=max(1, round(left)))
+        self.ui.statusLabel.setText(text)
+
+    def _refreshPreview(self, box):
+        usable = box is not None and self._isEntered and self._parameters.preview and self.setup.isReady()
+        wanted = box if usable and self.logic.stateOf(box) in ("drawn", "changed") else None
+        self.preview.setBox(wanted)
+        self.picture.show(self._parameters, box)
+        self._warnOblique(box)
+
+    def _warnOblique(self, box):
+        angle = self.preview.angleOf(box) if box is not None and box.isPlaced else 0.0
+        if angle > _OBLIQUE_DEG and not self.logic.isBusy():
+            self.ui.statusLabel.setText(
+                _(
+                    "The slice view is tilted {angle} degrees against the volume: use its 'Rotate to volume plane' button."
+                ).format(angle=round(angle))
+            )
+
+    def _enable(self, button, reason):
+        tip = button.property("enabledToolTip")
+        if tip is None:
+            tip = button.property("toolTip")
+            button.setProperty("enabledToolTip", tip)
+        button.setEnabled(not reason)
+        button.setToolTip(reason or tip)
+
+    def _try(self, call):
+        try:
+            call()
+        except MedSAMLiteError as error:
+            self.showError(str(error))
+
+    # Wiring
+
+    def _connect(self):
+        ui, scene = self.ui, slicer.mrmlScene
+        for button, slot in (
+            (ui.installButton, self.onInstall),
+            (ui.manageModelsButton, self.onManageModels),
+            (ui.addBoxButton, lambda: self.onAddBox(False)),
+            (ui.addFlatBoxButton, lambda: self.onAddBox(True)),
+            (ui.deleteBoxButton, self.onDeleteBox),
+            (ui.firstFromViewButton, lambda: self.onRangeFromView(0)),
+            (ui.lastFromViewButton, lambda: self.onRangeFromView(1)),
+            (ui.applyButton, lambda: self.onApply()),
+            (ui.applySelectedButton, lambda: self.onApply([self.currentBox()])),
+            (ui.cancelButton, self.onCancel),
+            (ui.positivePointButton, lambda: self.onPoint(True)),
+            (ui.negativePointButton, lambda: self.onPoint(False)),
+            (ui.keyBoxButton, self.onKeyBox),
+            (ui.undoButton, self.onUndo),
+            (ui.clearCacheButton, lambda: (self.logic.engine.cache.clear(), self.refresh())),
+        ):
+            button.connect("clicked()", slot)
+        for spin in (ui.firstSliceSpinBox, ui.lastSliceSpinBox):
+            spin.connect("valueChanged(int)", self.onRangeEdited)
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
+
+    def _installShortcuts(self):
+        window = slicer.util.mainWindow()
+        if window is None or self._shortcuts:
+            return
+        ui = self.ui
+        for keys, button in (
+            ("Shift+B", ui.addBoxButton),
+            ("Shift+Return", ui.applyButton),
+            ("Shift+P", ui.positivePointButton),
+            ("Shift+N", ui.negativePointButton),
+        ):
+            shortcut = qt.QShortcut(qt.QKeySequence(keys), window)
+            shortcut.connect("activated()", button.click)  # does nothing while the button is disabled
+            self._shortcuts.append(shortcut)
+
+    def _removeShortcuts(self):
+        for shortcut in self._shortcuts:
+            shortcut.setParent(None)
+            shortcut.deleteLater()
+        self._shortcuts = []
