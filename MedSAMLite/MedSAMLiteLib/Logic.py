@@ -35,7 +35,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     """Boxes, jobs and results of the scene.
 
     Jobs run in the background and are returned; with ``wait=True`` a call returns when its job has
-    ended and raises what it failed with.  `changed` and `failed` are called after something happened.
+    ended and raises what it failed with.  `changed`, `finished` and `failed` are called after something happened.
     """
 
     def __init__(self):
@@ -45,6 +45,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.writer = SegmentWriter()
         self.engine = Engine(self.getParameterNode().cacheMegabytes << 20)
         self.changed = lambda: None
+        self.finished = lambda job: None
         self.failed = lambda message: logging.error("MedSAMLite: %s", message)
         self.progress = None  # last `Progress` of the job at work
         self._timer = None
@@ -62,6 +63,8 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.worker.close()
         if self._timer is not None:
             self._timer.stop()
+            self._timer.deleteLater()
+            self._timer = None
         self.engine.close()
         self.writer.forget()
 
@@ -141,7 +144,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
             kind="preview",
             latestOnly=True,
         )
-        self._submit(job)
+        self.submit(job)
         if not wait:
             return job
         self._wait(job)
@@ -154,7 +157,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     def picture(self, volume, axis, index, done):
         """Have `done` called with the 0..255 picture of a slice that the model sees."""
         view = self.view(volume, axis)
-        return self._submit(
+        return self.submit(
             Job(
                 lambda job: self.engine.picture(view, index),
                 done,
@@ -347,7 +350,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         job.failed = None if wait else self._fail
         job.finished = self._onFinished
         self.progress = None
-        self._submit(job)
+        self.submit(job)
         self.changed()
         if wait:
             self._wait(job)
@@ -418,7 +421,8 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
             parameters.segmentation = node
         return node
 
-    def _submit(self, job):
+    def submit(self, job):
+        """Queue any job on the worker and have its outcome handed over by the timer."""
         self.worker.submit(job)
         self._startTimer()
         return job
@@ -448,6 +452,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def _onFinished(self, job):
         self.progress = None
+        self.finished(job)
         self.changed()
 
     def _fail(self, error):

@@ -44,7 +44,7 @@ class Panel(VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self.widget.setMRMLScene(slicer.mrmlScene)
         self.logic = MedSAMLiteLogic()
-        self.logic.changed, self.logic.failed = self.refresh, self.showError
+        self.logic.changed, self.logic.failed, self.logic.finished = self.refresh, self.showError, self.onJobFinished
         self.setup = DependencySetup(resourcePath("requirements.txt"))
         self.models = ModelManager()
         self.preview = SlicePreview(self.logic)
@@ -80,7 +80,7 @@ class Panel(VTKObservationMixin):
         self.exit()
         self.removeObservers()
         self.preview.close()
-        self.logic.changed = lambda: None
+        self.logic.changed, self.logic.finished = lambda: None, lambda job: None
         self.logic.close()
 
     # Parameter node
@@ -194,15 +194,13 @@ class Panel(VTKObservationMixin):
     # Jobs
 
     def onApply(self, boxes=None):
-        def start():
-            self._startedAt = time.monotonic()
-            self.logic.apply(boxes)
+        self._start(lambda: self.logic.apply(boxes))
 
-        self._try(start)
-
-    def onCancel(self):
-        self.logic.cancel()
-        self.ui.statusLabel.setText(_("Cancelled: nothing was changed."))
+    def onJobFinished(self, job):
+        if job.state == "cancelled":
+            self.ui.statusLabel.setText(_("Cancelled: nothing was changed."))
+        elif job.state == "done" and self._startedAt is not None:
+            self.ui.statusLabel.setText(_("Done in {seconds:.1f} s.").format(seconds=time.monotonic() - self._startedAt))
 
     def onPoint(self, positive):
         volume = self.currentBox().volume
@@ -211,7 +209,7 @@ class Panel(VTKObservationMixin):
     def _onPoint(self, ijk, positive):
         box = self.currentBox()
         index = round(ijk["ijk".index(self.logic.recordOf(box).axis)])
-        self._try(lambda: self.logic.correct(box, index, points=[(ijk, positive)]))
+        self._start(lambda: self.logic.correct(box, index, points=[(ijk, positive)]))
 
     def onKeyBox(self):
         self.placement.startKeyBox(self.currentBox().volume, self._onKeyBox)
@@ -221,7 +219,7 @@ class Panel(VTKObservationMixin):
         if axis != self.logic.recordOf(box).axis:
             self.showError(_("Draw the box in a view along the axis in which the object was segmented."))
             return
-        self._try(lambda: self.logic.correct(box, index, key=[*voxels.first, *voxels.last]))
+        self._start(lambda: self.logic.correct(box, index, key=[*voxels.first, *voxels.last]))
 
     def onUndo(self):
         node = self._parameters.segmentation
@@ -323,11 +321,11 @@ class Panel(VTKObservationMixin):
             return
         self.ui.progressBar.setMaximum(progress.total if progress else 0)
         self.ui.progressBar.setValue(progress.done if progress else 0)
-        if progress is None:
+        if progress is None or self._startedAt is None:
             self.ui.statusLabel.setText(_("Loading the model..."))
             return
         text = _("{done} of {total} slices").format(done=progress.done, total=progress.total)
-        if self._startedAt is not None and progress.done:
+        if 0 < progress.done < progress.total:
             left = (time.monotonic() - self._startedAt) / progress.done * (progress.total - progress.done)
             text = _("{slices}, about {seconds} s left").format(slices=text, seconds=max(1, round(left)))
         self.ui.statusLabel.setText(text)
@@ -356,7 +354,8 @@ class Panel(VTKObservationMixin):
         button.setEnabled(not reason)
         button.setToolTip(reason or tip)
 
-    def _try(self, call):
+    def _start(self, call):
+        self._startedAt = time.monotonic()
         try:
             call()
         except MedSAMLiteError as error:
@@ -376,7 +375,7 @@ class Panel(VTKObservationMixin):
             (ui.lastFromViewButton, lambda: self.onRangeFromView(1)),
             (ui.applyButton, lambda: self.onApply()),
             (ui.applySelectedButton, lambda: self.onApply([self.currentBox()])),
-            (ui.cancelButton, self.onCancel),
+            (ui.cancelButton, self.logic.cancel),
             (ui.positivePointButton, lambda: self.onPoint(True)),
             (ui.negativePointButton, lambda: self.onPoint(False)),
             (ui.keyBoxButton, self.onKeyBox),

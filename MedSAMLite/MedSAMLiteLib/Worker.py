@@ -3,6 +3,7 @@
 Knows nothing of MRML; Qt only as the timer that calls `pump` in an application.
 """
 
+import gc
 import logging
 import queue
 import threading
@@ -90,6 +91,7 @@ class Worker:
         self._results = queue.SimpleQueue()
         self._thread = None
         self._closed = False
+        self._pausedCollector = False
 
     @property
     def activeJobs(self):
@@ -105,6 +107,7 @@ class Worker:
             if job.latestOnly:
                 for other in [other for other in self._waiting if other.kind == job.kind]:
                     other.cancel()
+            self._pauseCollector()
             self._waiting.append(job)
             self._active.append(job)
             if self._thread is None:
@@ -165,6 +168,15 @@ class Worker:
         finally:
             if job.finished is not None:
                 job.finished(job)
+            if not self._active and self._pausedCollector:
+                self._pausedCollector = False
+                gc.enable()
+
+    def _pauseCollector(self):
+        """While the thread works, nothing is collected: cycles may hold Qt and VTK objects of the main thread."""
+        if gc.isenabled():
+            self._pausedCollector = True
+            gc.disable()
 
     def _loop(self):
         while True:
@@ -175,6 +187,7 @@ class Worker:
                 job = self._waiting.pop(0)
             if job.isCancelled:
                 self.send(job, "cancelled", None)
+                del job
                 continue
             job.state = "running"
             try:
@@ -184,3 +197,4 @@ class Worker:
                 self.send(job, "cancelled", None)
             except Exception as error:  # shown by the main thread
                 self.send(job, "failed", error)
+            del job  # its callbacks belong to the main thread

@@ -45,6 +45,10 @@ class _Application(types.SimpleNamespace):
         if "PySide6.QtWidgets" in sys.modules:
             sys.modules["PySide6.QtWidgets"].QApplication.processEvents()
 
+    def topLevelWidgets(self):
+        qt = sys.modules.get("PySide6.QtWidgets")
+        return qt.QApplication.topLevelWidgets() if qt else []
+
     def connect(self, signal, slot):
         self.connections.append((signal, slot))
 

@@ -94,5 +94,10 @@ def packaging():
         if module.answer is not None:
             raise module.answer
 
-    module.pip_ensure = pip_ensure
+    def load_requirements(path):
+        with open(path, encoding="utf-8") as file:
+            lines = [line.split("#")[0].strip() for line in file]
+        return [line for line in lines if line and not line.startswith("-")]
+
+    module.pip_ensure, module.load_requirements = pip_ensure, load_requirements
     return module

@@ -1,0 +1,128 @@
+"""The window "Manage models": what there is, why one is broken, and how to get or remove one."""
+
+import qt
+import slicer
+from medsam_backends.errors import MedSAMLiteError
+from slicer.i18n import tr as _
+
+from .Worker import Job
+
+__all__ = ["ModelDialog"]
+
+
+class ModelDialog:
+    """Downloads run on the logic's worker; the window stays usable meanwhile."""
+
+    def __init__(self, models, logic, parent=None):
+        self.models, self.logic = models, logic
+        self.rows = []
+        self.dialog = qt.QDialog(parent)
+        self.dialog.setWindowTitle(_("Models of MedSAM Lite"))
+        self.dialog.resize(760, 420)
+        layout = qt.QVBoxLayout(self.dialog)
+        self.table = qt.QTableWidget(0, 6, self.dialog)
+        self.table.setHorizontalHeaderLabels([_("Name"), _("State"), _("For"), _("Licence"), _("Size"), _("From")])
+        self.table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
+        self.table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
+        self.table.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
+        self.table.verticalHeader().setVisible(False)
+        self.detail = qt.QLabel(self.dialog)
+        self.detail.setWordWrap(True)
+        layout.addWidget(self.table)
+        layout.addWidget(self.detail)
+        buttons = qt.QHBoxLayout()
+        layout.addLayout(buttons)
+        self.installButton = self._button(buttons, _("Install..."), self.onInstall)
+        self.importButton = self._button(buttons, _("Import checkpoint..."), self.onImport)
+        self.addButton = self._button(buttons, _("Add model folder..."), self.onAdd)
+        self.deleteButton = self._button(buttons, _("Delete..."), self.onDelete)
+        self.openButton = self._button(buttons, _("Open folder"), self.onOpen)
+        self.closeButton = self._button(buttons, _("Close"), self.dialog.accept)
+        self.table.connect("itemSelectionChanged()", self.onSelected)
+        self.fill()
+
+    def run(self):
+        """Show the window until it is closed."""
+        self.dialog.exec_() if hasattr(self.dialog, "exec_") else self.dialog.exec()
+
+    def fill(self):
+        self.rows = self.models.rows()
+        self.table.setRowCount(len(self.rows))
+        states = {
+            "ready": _("ready"),
+            "broken": _("broken"),
+            "download": _("can be installed"),
+            "import": _("can be imported"),
+        }
+        for number, row in enumerate(self.rows):
+            size = f"{row.size_bytes / 1e6:.1f} MB" if row.size_bytes else ""
+            texts = (row.name, states[row.state], ", ".join(row.modalities), row.licence, size, row.source)
+            for column, text in enumerate(texts):
+                self.table.setItem(number, column, qt.QTableWidgetItem(text))
+        self.table.resizeColumnsToContents()
+        self.onSelected()
+
+    def selected(self):
+        number = self.table.currentRow()
+        return self.rows[number] if 0 <= number < len(self.rows) else None
+
+    def onSelected(self):
+        row = self.selected()
+        self.installButton.setEnabled(row is not None and row.state == "download")
+        self.importButton.setEnabled(row is not None and row.state in ("download", "import"))
+        self.deleteButton.setEnabled(row is not None and row.canDelete)
+        self.detail.setText(" ".join([row.detail, *row.limits]) if row is not None else _("Select a model."))
+
+    def onInstall(self):
+        row = self.selected()
+        question = _("Download {name} ({size:.0f} MB, licence {licence}) and install it?")
+        if not slicer.util.confirmOkCancelDisplay(
+            question.format(name=row.name, size=row.size_bytes / 1e6, licence=row.licence), windowTitle="MedSAMLite"
+        ):
+            return
+        self._run(_("Installing {name}...").format(name=row.name), lambda job: self.models.download(row.id))
+
+    def onImport(self):
+        row = self.selected()
+        path = qt.QFileDialog.getOpenFileName(self.dialog, _("Checkpoint of {name}").format(name=row.name))
+        path = path[0] if isinstance(path, tuple) else path  # PySide6 also returns the filter
+        if path:
+            self._run(_("Importing {name}...").format(name=row.name), lambda job: self.models.importFile(row.id, path))
+
+    def onAdd(self):
+        path = qt.QFileDialog.getExistingDirectory(self.dialog, _("Folder with model.json"))
+        if path:
+            self._try(lambda: self.models.addFolder(path))
+
+    def onDelete(self):
+        row = self.selected()
+        if slicer.util.confirmOkCancelDisplay(_("Delete {path} from disk?").format(path=row.path), windowTitle="MedSAMLite"):
+            self._try(lambda: self.models.delete(row))
+
+    def onOpen(self):
+        self._try(lambda: qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.models.folder()))))
+
+    def _button(self, layout, text, slot):
+        button = qt.QPushButton(text, self.dialog)
+        button.setAutoDefault(False)
+        button.connect("clicked()", slot)
+        layout.addWidget(button)
+        return button
+
+    def _run(self, text, function):
+        self.detail.setText(text)
+        for button in (self.installButton, self.importButton, self.deleteButton):
+            button.setEnabled(False)
+        self.logic.submit(Job(function, done=lambda _result: self.fill(), failed=self._failed, kind="model"))
+
+    def _try(self, call):
+        try:
+            call()
+        except MedSAMLiteError as error:
+            self._failed(error)
+        else:
+            self.fill()
+
+    def _failed(self, error):
+        self.onSelected()
+        self.detail.setText(str(error))

@@ -1,0 +1,371 @@
+"""The real .ui and panel on the stand-in host, with real slice views: states, texts, the whole work by hand."""
+
+import time
+import types
+
+import numpy as np
+import pytest
+import slicer
+
+pytest.importorskip("PySide6", reason="PySide6 is not installed for this Python: pip install PySide6-Essentials")
+
+from conftest import ROOT  # noqa: E402
+from host import qt_modules  # noqa: E402
+from host.slice_view import SliceView  # noqa: E402
+from medsam_backends.boxes import VoxelBox  # noqa: E402
+from phantoms import ball, makeVolume, tinyModel  # noqa: E402
+
+APP = qt_modules.start()
+
+
+@pytest.fixture
+def volume(scene):
+    return makeVolume(np.where(ball((20, 64, 64), (10, 32, 32), 18, (2, 1, 1)), 200, 10).astype(np.uint8), spacing=(1, 1, 2))
+
+
+@pytest.fixture
+def view(scene, volume):
+    view = SliceView()
+    view.show(volume)
+    view.jumpTo((32, 32, 20))
+    yield view
+    view.close()
+
+
+@pytest.fixture
+def panel(scene, volume):
+    from MedSAMLiteLib.Panel import Panel
+
+    panel = Panel(lambda name: str(ROOT / "MedSAMLite" / "Resources" / name))
+    panel.enter()
+    panel.logic.getParameterNode().model = "tiny"
+    yield panel
+    panel.cleanup()
+
+
+def settle(panel, seconds=10):
+    """Let the worker and the timer run until nothing is left to do."""
+    end = time.monotonic() + seconds
+    while panel.logic.worker.activeJobs and time.monotonic() < end:
+        APP.processEvents()
+        time.sleep(0.002)
+    assert not panel.logic.worker.activeJobs
+
+
+def draw(panel, view, corners=((12, 12, 20), (52, 52, 20)), button="addBoxButton"):
+    getattr(panel.ui, button).click()
+    for corner in corners:
+        view.click(corner)
+    settle(panel)
+    return panel.currentBox()
+
+
+def enabled(panel):
+    names = ("addBox", "deleteBox", "apply", "applySelected", "cancel", "positivePoint", "keyBox", "undo", "show3D")
+    return {name for name in names if getattr(panel.ui, name + "Button").isEnabled()}
+
+
+def test_buttons_and_their_reasons_follow_the_state(panel, view):
+    assert enabled(panel) == {"addBox"}
+    assert "Add a box" in panel.ui.applyButton.toolTip()
+    draw(panel, view)
+    assert enabled(panel) == {"addBox", "deleteBox", "apply", "applySelected"}
+    assert "Segment all boxes" in panel.ui.applyButton.toolTip()
+    panel.ui.applyButton.click()
+    assert enabled(panel) == {"addBox", "deleteBox", "cancel"}
+    settle(panel)
+    assert enabled(panel) == {"addBox", "deleteBox", "apply", "applySelected", "positivePoint", "keyBox", "undo", "show3D"}
+    panel.ui.inputVolumeSelector.setCurrentNode(None)
+    assert enabled(panel) == set() and "input volume" in panel.ui.addBoxButton.toolTip()
+
+
+def test_a_box_drawn_by_two_clicks_snaps_to_voxels_and_shows_its_mask(panel, view):
+    box = draw(panel, view)
+    assert box.axis == "k" and box.drawnSlice == 10 and box.sliceRange == (0, 19)
+    assert panel.preview.shownSlice == (box.id, "k", 10)
+    shown = view.render()
+    x, y = view.position((38, 36, 20))
+    panel.ui.previewCheckBox.setChecked(False)
+    assert panel.preview.shownSlice is None
+    assert (shown != view.render())[400 - int(y), int(x)].any()
+    assert not slicer.util.getNodesByClass("vtkMRMLLabelMapVolumeNode")
+
+
+def test_a_flat_box_is_one_slice(panel, view):
+    box = draw(panel, view, button="addFlatBoxButton")
+    assert box.isFlat and box.sliceRange == (10, 10)
+
+
+@pytest.mark.parametrize("orientation, axis", [("Sagittal", "i"), ("Coronal", "j")])
+def test_the_axis_follows_the_view(panel, volume, orientation, axis):
+    view = SliceView("Green", orientation)
+    view.show(volume)
+    view.jumpTo((32, 32, 20))
+    corners = {"i": ((32, 14, 6), (32, 50, 34)), "j": ((14, 32, 6), (50, 32, 34))}[axis]
+    box = draw(panel, view, corners)
+    assert box.axis == axis and box.drawnSlice == 32
+    assert panel.preview.shownSlice == (box.id, axis, 32)
+    panel.ui.applyButton.click()
+    settle(panel)
+    assert panel.logic.recordOf(box).axis == axis
+    view.close()
+
+
+def test_dragging_a_handle_moves_the_preview_while_dragging(panel, view):
+    box = draw(panel, view, ((12, 20, 20), (40, 44, 20)))
+    before = box.voxels
+    view.render()
+    edge, middle = box.voxels.i1 + 0.5, (box.voxels.j0 + box.voxels.j1) / 2
+    start, end = np.array(view.position((edge, middle, 20))), np.array(view.position((edge + 10, middle, 20)))
+    seen = []
+
+    def between():
+        settle(panel)
+        label = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLabelMapVolumeNode")
+        seen.append(int(slicer.util.arrayFromVolume(label).sum()))
+
+    offset = np.array([-4 if end[0] > start[0] else 4, 0])  # on its very centre the fill may be picked instead
+    view.drag(start + offset, end + offset, between=between)
+    settle(panel)
+    assert box.voxels.i1 > before.i1 + 5
+    assert len(set(seen)) > 3 and seen == sorted(seen)  # it grew during the drag
+
+
+def test_scrolling_shows_the_mask_of_each_slice_and_nothing_beyond_the_box(panel, view):
+    box = draw(panel, view)
+    box.setSliceRange(8, 12)
+    settle(panel)
+    view.scroll(1)
+    settle(panel)
+    assert panel.preview.shownSlice[2] == 11
+    view.scroll(3)
+    settle(panel)
+    assert panel.preview.shownSlice is None
+
+
+def test_the_label_layer_of_the_user_comes_back(panel, view, volume):
+    mine = slicer.modules.volumes.logic().CreateAndAddLabelVolume(volume, "mine")
+    view.composite.SetLabelVolumeID(mine.GetID())
+    draw(panel, view)
+    assert view.composite.GetLabelVolumeID() != mine.GetID()
+    panel.exit()
+    assert view.composite.GetLabelVolumeID() == mine.GetID()
+
+
+def test_first_and_last_slice_from_the_view(panel, view):
+    box = draw(panel, view)
+    view.scroll(-3)
+    panel.ui.firstFromViewButton.click()
+    view.scroll(5)
+    panel.ui.lastFromViewButton.click()
+    assert box.sliceRange == (7, 12)
+    panel.ui.firstSliceSpinBox.setValue(9)
+    assert box.sliceRange == (9, 12)
+
+
+def test_draw_apply_correct_undo_save(panel, view, tmp_path):
+    box = draw(panel, view)
+    panel.ui.applyButton.click()
+    settle(panel)
+    assert "Done" in panel.ui.statusLabel.text() and " ml" in panel.ui.resultLabel.text()
+    assert panel.ui.boxTable.item(0, 2).text() == "segmented"
+    was = panel.logic.maskOf(box)[0].sum()
+    panel.ui.negativePointButton.click()
+    view.click((48, 32, 20))
+    settle(panel)
+    assert panel.logic.recordOf(box).keys.keys() == {10} and panel.logic.maskOf(box)[0].sum() < was
+    view.scroll(3)
+    panel.ui.keyBoxButton.click()
+    for corner in ((26, 26, 26), (38, 38, 26)):
+        view.click(corner)
+    settle(panel)
+    assert panel.logic.recordOf(box).keys.keys() == {10, 13}
+    panel.ui.undoButton.click()
+    panel.ui.undoButton.click()
+    assert panel.logic.maskOf(box)[0].sum() == was
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"))
+    slicer.mrmlScene.Clear(False)
+    assert enabled(panel) == set()
+    slicer.mrmlScene.ReadFromMRB(str(tmp_path / "scene.mrb"), True)
+    assert panel.ui.boxTable.rowCount() == 1 and panel.ui.boxTable.item(0, 2).text() == "segmented"
+    assert not slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")
+
+
+def test_cancel_says_that_nothing_changed(panel, view):
+    draw(panel, view)
+    panel.ui.applyButton.click()
+    panel.ui.cancelButton.click()
+    settle(panel)
+    assert "nothing was changed" in panel.ui.statusLabel.text()
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
+def test_leaving_place_mode_leaves_no_box(panel, view):
+    panel.ui.addBoxButton.click()
+    view.click((12, 12, 20))
+    slicer.app.applicationLogic().GetInteractionNode().SwitchToViewTransformMode()
+    assert not slicer.util.getNodesByClass("vtkMRMLMarkupsROINode") and panel.ui.addBoxButton.text() == "Add box"
+
+
+def test_a_click_on_a_certain_slice_jumps_there(panel, view):
+    box = draw(panel, view)
+    panel.ui.applyButton.click()
+    settle(panel)
+    panel.result.onLink("4")
+    assert panel.preview.sliceInView(box.volume, "k") == 4
+
+
+def test_renaming_a_box_renames_its_segment(panel, view):
+    box = draw(panel, view)
+    panel.ui.applyButton.click()
+    settle(panel)
+    panel.ui.boxTable.item(0, 0).setText("Liver")
+    assert box.name == "Liver"
+    assert box.segmentation.GetSegmentation().GetSegment(box.segmentId).GetName() == "Liver"
+
+
+def test_the_parameters_are_shown_and_kept(panel):
+    parameters = panel.logic.getParameterNode()
+    combo = panel.ui.presetComboBox
+    combo.setCurrentIndex(combo.findData("manual"))
+    assert parameters.preset == "manual" and panel.ui.levelSpinBox.isVisibleTo(panel.widget)
+    panel.ui.widthSpinBox.setValue(350)
+    assert parameters.width == 350
+    parameters.preset = "lung"
+    assert combo.currentData() == "lung" and not panel.ui.levelSpinBox.isVisibleTo(panel.widget)
+
+
+def test_the_picture_that_the_model_sees(panel, view):
+    panel.ui.pictureCheckBox.setChecked(True)
+    settle(panel)
+    assert panel.ui.pictureLabel.pixmap().height() == 160
+
+
+def test_a_declined_or_failed_installation_leaves_a_working_panel(panel, view, monkeypatch):
+    import importlib.util
+
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "onnxruntime" else real(name, *a))
+    panel.refresh()
+    assert panel.ui.setupCollapsibleButton.isVisibleTo(panel.widget) and "PyTorch is not needed" in panel.ui.setupLabel.text()
+    assert "pip download" in panel.ui.offlineLabel.text()
+    panel.ui.addBoxButton.click()  # boxes can be drawn all the same
+    for corner in ((12, 12, 20), (52, 52, 20)):
+        view.click(corner)
+    assert enabled(panel) == {"addBox", "deleteBox"} and "ONNX Runtime" in panel.ui.applyButton.toolTip()
+    for answer, word in ((RuntimeError("User declined package installation"), "Nothing was installed"), (OSError("no net"), "no net")):
+        monkeypatch.setattr(slicer.packaging, "answer", answer)
+        panel.ui.installButton.click()
+        assert word in panel.ui.setupLabel.text()
+    monkeypatch.undo()
+    monkeypatch.setenv("MEDSAMLITE_MODELS", str(panel.models.folder()))
+    panel.ui.installButton.click()
+    assert slicer.packaging.asked[-1] == (["onnxruntime>=1.19"], "MedSAMLite")
+    assert not panel.ui.setupCollapsibleButton.isVisibleTo(panel.widget)
+
+
+def test_before_slicer_5_12_the_module_asks_itself(panel, monkeypatch):
+    import sys
+
+    monkeypatch.delattr(slicer, "packaging")
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
+    asked, installed = [], []
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: asked.append(text) or False)
+    monkeypatch.setattr(slicer.util, "pip_install", installed.append, raising=False)
+    assert not panel.setup.install() and len(asked) == 1 and not installed
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: True)
+    assert panel.setup.install() and installed == ["onnxruntime>=1.19"]
+
+
+def test_scene_close_during_a_job_leaves_an_empty_working_panel(panel, view):
+    draw(panel, view)
+    panel.ui.applyButton.click()
+    slicer.mrmlScene.Clear(False)
+    settle(panel)
+    assert panel.ui.boxTable.rowCount() == 0
+    makeVolume(np.full((4, 16, 16), 200, np.uint8))
+    panel.exit()
+    panel.enter()
+    assert enabled(panel) == {"addBox"}
+
+
+def test_nothing_stays_after_clean_up(scene, volume):
+    from MedSAMLiteLib.Panel import Panel
+
+    nodes = scene.GetNumberOfNodes()
+    panel = Panel(lambda name: str(ROOT / "MedSAMLite" / "Resources" / name))
+    panel.enter()
+    box = panel.logic.addBox(volume, (12, 12, 2, 50, 50, 18), drawnSlice=10)
+    panel.selectBox(box)
+    panel.logic.apply()
+    thread = panel.logic.worker._thread
+    panel.cleanup()
+    assert not thread.is_alive() and not panel.Observations and not panel.preview.Observations
+    scene.RemoveNode(box.roi.GetDisplayNode())
+    scene.RemoveNode(box.roi)
+    assert scene.GetNumberOfNodes() <= nodes + 1  # the parameter node
+
+
+def test_several_volumes_keep_their_own_boxes(panel, view, volume):
+    first = draw(panel, view)
+    other = makeVolume(np.full((4, 16, 16), 200, np.uint8), name="Other")
+    panel.ui.inputVolumeSelector.setCurrentNode(other)
+    assert panel.ui.boxTable.rowCount() == 0 and panel.currentBox() is None
+    panel.ui.inputVolumeSelector.setCurrentNode(volume)
+    assert panel.currentBox().id == first.id
+
+
+def test_models_are_listed_added_and_deleted(panel, tmp_path):
+    tinyModel(tmp_path / "src", "added")
+    assert panel.models.addFolder(tmp_path / "src") == "added"
+    panel.choices.fillModels(panel.logic.getParameterNode())
+    assert panel.ui.modelComboBox.findData("added") >= 0
+    broken = panel.models.folder() / "broken"
+    broken.mkdir()
+    rows = {row.id: row for row in panel.models.rows()}
+    assert rows["broken"].state == "broken" and "model.json" in rows["broken"].detail
+    assert rows["litemedsam"].state == "download" and rows["litemedsam"].size_bytes > 1e6
+    panel.models.delete(rows["added"])
+    panel.models.delete(rows["broken"])
+    assert {row.id for row in panel.models.rows() if row.source == "user"} == {"tiny"}
+
+
+def test_the_model_dialog_shows_every_model(panel, tmp_path):
+    from MedSAMLiteLib.ModelDialog import ModelDialog
+
+    dialog = ModelDialog(panel.models, panel.logic, panel.widget)
+    names = [dialog.table.item(row, 0).text() for row in range(dialog.table.rowCount())]
+    assert "Test model tiny" in names and any("LiteMedSAM" in name for name in names)
+    dialog.table.selectRow(names.index("Test model tiny"))
+    assert dialog.deleteButton.isEnabled() and not dialog.installButton.isEnabled()
+
+
+def test_a_tilted_view_is_told(panel, volume, view):
+    box = draw(panel, view)
+    assert "tilted" not in panel.ui.statusLabel.text()
+    turned = np.eye(4)
+    turned[1:3, 1:3] = [[0.94, -0.342], [0.342, 0.94]]
+    slicer.util.arrayFromVTKMatrix(view.node.GetSliceToRAS())
+    view.node.GetSliceToRAS().DeepCopy(slicer.util.vtkMatrixFromArray(turned @ slicer.util.arrayFromVTKMatrix(view.node.GetSliceToRAS())))
+    view.node.UpdateMatrices()
+    panel.refresh()
+    assert "tilted 20" in panel.ui.statusLabel.text() and box.voxels == VoxelBox(*box.voxels.first, *box.voxels.last)
+
+
+def test_the_module_file_makes_the_panel_and_the_logic(scene, volume):
+    import importlib
+
+    import qt
+
+    module = importlib.import_module("MedSAMLite")
+    parent = qt.QWidget()
+    parent.setLayout(qt.QVBoxLayout())
+    parent.isEntered = True
+    module.MedSAMLite(types.SimpleNamespace())
+    assert [signal for signal, _ in slicer.app.connections][-1] == "startupCompleted()"
+    widget = module.MedSAMLiteWidget(parent)
+    widget.setup()
+    widget.enter()
+    assert type(widget.logic) is module.MedSAMLiteLogic
+    widget.exit()
+    widget.cleanup()
