@@ -24,15 +24,18 @@ __all__ = ["import_checkpoint"]
 _PARTS = ("encoder", "decoder")
 
 
-def import_checkpoint(system: str, file: Path | str, folder: Path | str, half: bool = False) -> Path:
+def import_checkpoint(
+    system: str, file: Path | str, folder: Path | str, half: bool = False, replace: bool = False
+) -> Path:
     """Check a published checkpoint and write it as a model folder, whole or not at all.
 
     Parameters
     ----------
     system : id in the catalogue, e.g. ``"litemedsam"``
     file : the checkpoint as its authors publish it
-    folder : the model folder to make, which must not exist; its name need not be the system's
-    half : store matrices as float16, half the size on disk; masks differ in about 1 pixel of 10,000
+    folder : the model folder to make; its name need not be the system's
+    half : store matrices as float16, half the size on disk; masks differ in a few pixels of 10,000
+    replace : take the place of an existing model folder once the new one is complete
 
     Returns
     -------
@@ -41,13 +44,13 @@ def import_checkpoint(system: str, file: Path | str, folder: Path | str, half: b
     Raises
     ------
     ModelError
-        If the system is unknown, the folder exists, or the file is damaged, refused or of another system.
+        If the system is unknown, the folder exists (and `replace` is false), or the file is damaged, refused or of another system.
     OutputError
         If the folder cannot be written.
     """
     model, folder = published_model(system), Path(folder)
-    if folder.exists():
-        raise ModelError(f"{folder} exists already: remove it first, or import under another name.")
+    if folder.exists() and not (replace and (folder / "model.json").is_file()):
+        raise ModelError(f"{folder} exists already: remove it first, or choose another folder.")
     graphs = {part: graph_template(f"{model.id}.{part}") for part in _PARTS}
     with Checkpoint(file) as checkpoint:
         tensors = find_state_dict(checkpoint.tree)
@@ -62,20 +65,38 @@ def import_checkpoint(system: str, file: Path | str, folder: Path | str, half: b
 def _write_folder(
     folder: Path, model: PublishedModel, graphs: Mapping[str, bytes], weights: Mapping[str, NDArray[Any]]
 ) -> None:
-    # A leading dot keeps the unfinished folder out of the list of models.
-    unfinished = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
+    unfinished = _hidden(folder)
     try:
         unfinished.mkdir(parents=True)
         for part, graph in graphs.items():
             (unfinished / f"{part}.onnx").write_bytes(graph)
-        np.savez(unfinished / "weights.npz", **weights)  # type: ignore[arg-type]  # numpy types the keywords of array names as flags
+        np.savez(unfinished / "weights.npz", **weights)  # type: ignore[arg-type]  # names taken for flags
         text = json.dumps(_manifest(unfinished, model), indent=2, ensure_ascii=False)
         (unfinished / "model.json").write_text(text + "\n", "utf-8")
-        unfinished.rename(folder)
+        _put_in_place(unfinished, folder)
     except OSError as error:
         raise OutputError(f"The model folder {folder} cannot be written ({error.strerror or error}).") from None
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _hidden(folder: Path) -> Path:
+    """A name beside `folder` that no other has; a leading dot keeps it out of the list of models."""
+    return folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
+
+
+def _put_in_place(complete: Path, folder: Path) -> None:
+    if not folder.exists():
+        complete.rename(folder)
+        return
+    former = _hidden(folder)
+    folder.rename(former)
+    try:
+        complete.rename(folder)
+    except OSError:
+        former.rename(folder)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
 
 
 def _manifest(folder: Path, model: PublishedModel) -> dict[str, Any]:

@@ -133,7 +133,7 @@ class Checkpoint:
 
 
 def _check_bounds(tensor: Tensor) -> None:
-    """Raise unless the tensor lies inside its storage and repeats none of it (a small file must not fill the memory)."""
+    """Raise unless the tensor lies inside its storage and repeats none of it: a small file must not fill the memory."""
     available, elements = tensor.storage.count, math.prod(tensor.shape)
     last = tensor.offset + sum((side - 1) * stride for side, stride in zip(tensor.shape, tensor.strides, strict=True))
     if elements > available or tensor.offset > available or (elements and last >= available):

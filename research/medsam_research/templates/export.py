@@ -1,4 +1,4 @@
-"""Writes a published system's weight-free graphs and key list: ``python -m medsam_research.templates.export litemedsam``.
+"""Writes a published system's weight-free graphs and key list: ``python -m medsam_research.templates.export``.
 
 Options of the export keep every weight under its state-dict name: the tracing exporter, no constant
 folding (which would merge and rename weights) and the module's own evaluation mode.
