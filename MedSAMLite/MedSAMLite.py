@@ -97,7 +97,7 @@ def __getattr__(name):
 
 
 class MedSAMLiteTest(ScriptedLoadableModuleTest):
-    """The scenarios of Testing/Python/scenarios.py in the running application; needs no network."""
+    """The scenarios of MedSAMLiteLib/SelfTest.py in the running application; needs no network."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()

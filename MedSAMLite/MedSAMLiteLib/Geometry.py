@@ -101,6 +101,34 @@ class VolumeGeometry:
         box, _ = VoxelBox.from_sequence([*first, *last]).clipped(self.size_ijk)
         return box
 
+    def boxOnView(self, sliceNode, xyFirst, xySecond):
+        """The voxels of a rectangle drawn in a slice view, on the slice in view, and how the view cuts the volume.
+
+        Parameters
+        ----------
+        xyFirst, xySecond : opposite corners in pixels of the view
+
+        Returns
+        -------
+        `VoxelBox` one slice thick, `SlicePlane`
+
+        Raises
+        ------
+        PromptError
+            If the rectangle or the view's plane lies outside the volume.
+        """
+        plane = self.planeOf(sliceNode)
+        if plane is None:
+            raise PromptError(f"This slice lies outside the volume {self.volume.GetName()}: scroll to it first.")
+        toWorld = slicer.util.arrayFromVTKMatrix(sliceNode.GetXYToRAS())
+        (xa, ya), (xb, yb) = xyFirst, xySecond
+        ijk = self.worldToIjk(_apply(toWorld, [(x, y, 0) for x in (xa, xb) for y in (ya, yb)]))
+        first, last = np.ceil(ijk.min(axis=0)), np.floor(ijk.max(axis=0))
+        last = np.maximum(first, last)
+        n = AXES.index(plane.axis)
+        first[n] = last[n] = plane.index
+        return VoxelBox.from_sequence([*first, *last]).clipped(self.size_ijk)[0], plane
+
     def placeBox(self, roi, box):
         """Make a ROI cover exactly the voxels of `box`, aligned with the volume and moving with it."""
         first, last = np.array(box.first), np.array(box.last)

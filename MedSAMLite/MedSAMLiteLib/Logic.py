@@ -167,6 +167,16 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
             )
         )
 
+    def segmentVoxels(self, volume, voxels, axis, drawnSlice, done):
+        """Segment a `VoxelBox` that is no node; `done` gets the `Segment` and the scene stays as it is."""
+        view, rule = self.view(volume, axis), self.getParameterNode().rule
+        target = Target(voxels, keys=_drawnKey(voxels, axis, drawnSlice))
+
+        def run(job):
+            return self.engine.segment(view, [target], rule, job.report, lambda: job.isCancelled)[0]
+
+        return self._start(Job(run, done, kind="apply"), [], wait=False)
+
     def apply(self, boxes=None, wait=False):
         """Segment boxes, of one volume or of several, each into its segment; by default all of the input volume.
 
@@ -317,11 +327,8 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         if record is not None and record.axis == axis and record.drawn == box.voxels.text:
             # The user's corrections stay when Apply is pressed again.
             return Target(self._grown(box), box.name, record.keys)
-        grown, drawn = self._grown(box), box.drawnSlice
-        edges, first, last = grown.plane(axis)
-        if axis != box.axis or drawn is None or not first <= drawn <= last:
-            return Target(grown, box.name)
-        return Target(grown, box.name, {drawn: Prompt(edges, position=place(drawn, first, last))})
+        grown = self._grown(box)
+        return Target(grown, box.name, _drawnKey(grown, axis, box.drawnSlice) if axis == box.axis else {})
 
     def _grown(self, box):
         """The voxels of a box with the panel's margin around them in the plane, inside the volume."""
@@ -464,6 +471,14 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 def fingerprintOf(volume):
     """Changes with the voxels of a volume, not with its display."""
     return f"{volume.GetID()} {volume.GetImageData().GetMTime()}"
+
+
+def _drawnKey(voxels, axis, drawnSlice):
+    """The slice where the user drew, as a key slice: there the box is the object's own."""
+    edges, first, last = voxels.plane(axis)
+    if drawnSlice is None or not first <= drawnSlice <= last:
+        return {}
+    return {drawnSlice: Prompt(edges, position=place(drawnSlice, first, last))}
 
 
 def _displayed(volume):

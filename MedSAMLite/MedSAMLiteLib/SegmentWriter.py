@@ -161,12 +161,12 @@ class SegmentWriter:
         self._merge(node, segmentId, volume, mask, origin, logic.MODE_REPLACE)
 
     def _merge(self, node, segmentId, volume, mask, origin, mode):
-        image = self._image(node, volume, mask, origin)
+        image = self.imageOf(node, volume, mask, origin)
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         if not logic.SetBinaryLabelmapToSegment(image, node, segmentId, mode, image.GetExtent()):
             raise OutputError(f"The segment {segmentId} could not be written: undo, and try another segmentation.")
 
-    def _image(self, node, volume, mask, origin):
+    def imageOf(self, node, volume, mask, origin):
         """The crop on the volume's lattice as the segmentation's own coordinates see it."""
         image = slicer.vtkOrientedImageData()
         image.SetGeometryFromImageToWorldMatrix(slicer.util.vtkMatrixFromArray(_ijkToNode(volume, node)))
