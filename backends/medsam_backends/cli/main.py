@@ -14,7 +14,7 @@ from ..errors import Cancelled, MedSAMLiteError
 
 __all__ = ["main", "medsamlite"]
 
-_COMMANDS = ("segment", "models", "presets")
+_COMMANDS = ("segment", "models", "presets", "evaluate")
 _HIDDEN = ("demo",)
 MISTAKE, INTERRUPTED = 2, 130
 

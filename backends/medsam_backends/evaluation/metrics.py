@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import MedSAMLiteError
 
-__all__ = ["TOLERANCE_MM", "Score", "dice", "label_score", "surface_dice", "under_challenge_rule"]
+__all__ = ["TOLERANCE_MM", "Score", "dice", "label_score", "surface_dice", "surface_library", "under_challenge_rule"]
 
 TOLERANCE_MM = 2.0
 _LEAST_DSC = 0.2
@@ -58,7 +58,7 @@ def surface_dice(
     """
     if not truth.any() or not mask.any():
         return 0.0 if truth.any() or mask.any() else math.nan
-    library = _library()
+    library = surface_library()
     if truth.ndim == 2:
         truth, mask, spacing_mm = truth[..., None], mask[..., None], _UNIT
     with warnings.catch_warnings():
@@ -79,7 +79,8 @@ def under_challenge_rule(scores: Sequence[Score]) -> list[Score]:
     return [replace(score, nsd=0.0) for score in scores]
 
 
-def _library() -> Any:
+def surface_library() -> Any:
+    """The package that measures surfaces; raises `MedSAMLiteError` if it is not installed."""
     try:
         import surface_distance
     except ImportError:

@@ -1,0 +1,108 @@
+"""The rows of ``cases.csv``: written whole, case by case, and read again when a run is taken up."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from ..errors import OutputError
+from ..segmentation_writer import replacing
+
+__all__ = ["Journal", "Row", "write_csv"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One label of one case by one model.
+
+    Attributes
+    ----------
+    labels : how many labels of the case were segmented; a case is complete with as many rows
+    dsc, nsd : in [0, 1]
+    iou : the model's own estimate of its overlap with the truth
+    seconds : wall time of the label, encoding included; the case's first label bears what all share
+    encode_s, decode_s : parts of it
+    """
+
+    case: str
+    modality: str
+    dataset: str
+    label: int
+    labels: int
+    model: str
+    dsc: float
+    nsd: float
+    iou: float
+    seconds: float
+    encode_s: float
+    decode_s: float
+
+
+HEADER = tuple(field.name for field in fields(Row))
+_NUMBERS = 6  # columns from dsc on
+
+
+class Journal:
+    """A ``cases.csv`` that grows; what a killed run left half written is dropped on opening.
+
+    Raises
+    ------
+    OutputError
+        If the file is not such a table, or cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = _complete(_read(path)) if path.exists() else []
+        write_csv(path, HEADER, (astuple(row) for row in self.rows))
+
+    @property
+    def done(self) -> set[tuple[str, str]]:
+        """(case, model) of what is there."""
+        return {(row.case, row.model) for row in self.rows}
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Append a case's rows in one piece and make sure that they reach the disk."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(astuple(row) for row in rows)
+        try:
+            with open(self.path, "a", encoding="utf-8", newline="") as stream:
+                stream.write(text.getvalue())
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:
+            raise OutputError(f"{self.path} could not be written ({error.strerror}).") from None
+        self.rows.extend(rows)
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table whole or not at all; replaces the former one."""
+    with replacing(path, ".csv", force=True) as temporary, open(temporary, "x", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def _read(path: Path) -> list[Row]:
+    text = path.read_text("utf-8")
+    whole = text[: text.rfind("\n") + 1]  # a killed run may leave part of a line
+    lines = list(csv.reader(io.StringIO(whole)))
+    if lines and tuple(lines[0]) != HEADER:
+        raise OutputError(f"{path} is not a table of this program: choose another folder.")
+    return [_row(line) for line in lines[1:] if len(line) == len(HEADER)]
+
+
+def _row(line: Sequence[str]) -> Row:
+    case, modality, dataset, label, labels, model = line[:-_NUMBERS]
+    dsc, nsd, iou, seconds, encode_s, decode_s = (float(value) for value in line[-_NUMBERS:])
+    return Row(case, modality, dataset, int(label), int(labels), model, dsc, nsd, iou, seconds, encode_s, decode_s)
+
+
+def _complete(rows: Sequence[Row]) -> list[Row]:
+    there = Counter((row.case, row.model) for row in rows)
+    return [row for row in rows if there[row.case, row.model] == row.labels]

@@ -1,0 +1,196 @@
+"""Runs models over cases, scores what they find and writes it down; may be stopped and taken up again at any time.
+
+One model and one case are in memory at a time.  A case that fails is noted and the rest go on.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..backend import Backend
+from ..cache import EmbeddingCache
+from ..errors import OutputError, PromptError
+from ..propagation import get_rule
+from ..registry import open_model
+from ..segmentation_writer import replacing
+from . import baselines
+from .cases import Case, find_cases
+from .inference import Found, segment_case
+from .metrics import Score, label_score, surface_library, under_challenge_rule
+from .prompts import Boxes
+from .records import Journal, Row, write_csv
+from .summary import Mean, summarise, write_summary
+
+__all__ = ["Failure", "Plan", "Result", "evaluate"]
+
+_CACHE_BYTES = 256 * 2**20
+BASELINES = (baselines.EllipseInBox.spec.id, baselines.OtsuInBox.spec.id)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to evaluate.
+
+    Attributes
+    ----------
+    rule : propagation rule of volumes; each model's own when empty
+    threads : of each model; all cores when 0
+    save_masks : write ``masks/MODEL/CASE.npz``
+    """
+
+    boxes: Boxes
+    rule: str = ""
+    threads: int = 0
+    save_masks: bool = False
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case that a model did not come through, and why."""
+
+    case: str
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """Everything in the output folder, former runs included; failures are this run's."""
+
+    rows: list[Row]
+    means: list[Mean]
+    failures: list[Failure]
+
+
+def evaluate(
+    data: Path, models: Sequence[str], output: Path, plan: Plan, note: Callable[[str], None] = lambda line: None
+) -> Result:
+    """Evaluate models on the cases of a folder; writes ``cases.csv``, ``summary.csv`` and ``failures.csv``.
+
+    Parameters
+    ----------
+    models : ids; what is in ``cases.csv`` already is not made again
+    note : told a line for every case
+
+    Raises
+    ------
+    InputError
+        If `data` holds no case.
+    ModelError
+        If a model cannot be opened.
+    OutputError
+        If `output` cannot be written, or was made with another plan.
+    """
+    surface_library()
+    if plan.rule:
+        get_rule(plan.rule)
+    if len(set(models)) < len(models):
+        raise PromptError("A model is named twice: name each once.")
+    cases = find_cases(data)
+    if plan.boxes.table:
+        cases = [case for case in cases if case.name in plan.boxes.table]
+    _claim(output, data, plan)
+    journal = Journal(output / "cases.csv")
+    failures: list[Failure] = []
+    for model in models:
+        left = [case for case in cases if (case.name, model) not in journal.done]
+        if left:
+            failures += _run_model(model, left, journal, output, plan, note)
+    means = summarise(journal.rows)
+    write_summary(output / "summary.csv", means)
+    write_csv(output / "failures.csv", ("case", "model", "reason"), ((f.case, f.model, f.reason) for f in failures))
+    return Result(journal.rows, means, failures)
+
+
+def _run_model(
+    model: str, cases: Iterable[Case], journal: Journal, output: Path, plan: Plan, note: Callable[[str], None]
+) -> list[Failure]:
+    backend = open_model(model, threads=plan.threads)
+    failures = []
+    try:
+        for case in cases:
+            started = time.perf_counter()
+            try:
+                rows = _run_case(backend, case, model, output, plan)
+            except OutputError:  # every further case would meet it as well
+                raise
+            except Exception as error:  # whatever is wrong with one case, the others go on
+                failures.append(Failure(case.name, model, " ".join(f"{error}".split()) or type(error).__name__))
+                note(f"{model} {case.name}: failed: {failures[-1].reason}")
+                continue
+            journal.add(rows)
+            mean = sum(row.dsc for row in rows) / len(rows)
+            note(f"{model} {case.name}: DSC {mean:.3f}, {time.perf_counter() - started:.1f} s")
+    finally:
+        backend.close()
+    return failures
+
+
+def _run_case(backend: Backend, case: Case, model: str, output: Path, plan: Plan) -> list[Row]:
+    data = case.read()
+    boxes = plan.boxes.of(case, data)
+    found: list[Found] = segment_case(backend, case, data, boxes, plan.rule, EmbeddingCache(_CACHE_BYTES))
+    shape = data.truth.shape
+    scores: list[Score] = under_challenge_rule(
+        [label_score(data.truth == one.label, one.full(shape), data.spacing) for one in found]
+    )
+    if plan.save_masks:
+        _save(output / "masks" / model / f"{case.name}.npz", found, shape)
+    return [
+        Row(
+            *(case.name, case.modality, case.dataset, one.label, len(found), model),
+            *(score.dsc, score.nsd, one.iou),
+            *(round(seconds, 6) for seconds in (one.seconds, one.encode_s, one.decode_s)),
+        )
+        for one, score in zip(found, scores, strict=True)
+    ]
+
+
+def _save(path: Path, found: Sequence[Found], shape: tuple[int, ...]) -> None:
+    """``segs``, the challenge's label map, later labels over earlier; ``masks`` (N, ...) and ``mask`` of one label."""
+    segs = np.zeros(shape, np.uint16)
+    for one in found:
+        segs[one.full(shape)] = one.label
+    arrays: dict[str, Any] = {"segs": segs, "masks": np.stack([one.full(shape) for one in found])}
+    if len(found) == 1:
+        arrays["mask"] = found[0].full(shape)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {path.parent} cannot be made ({error.strerror}).") from None
+    with replacing(path, ".npz", force=True) as temporary:
+        np.savez_compressed(temporary, **arrays)
+
+
+def _claim(output: Path, data: Path, plan: Plan) -> None:
+    """Note the plan in the folder, or make sure that it is the one noted there."""
+    settings = {
+        "data": str(data.resolve()),
+        "boxes": "table" if plan.boxes.table else plan.boxes.rule,
+        "table": {
+            case: {str(label): list(box) for label, box in rows.items()} for case, rows in plan.boxes.table.items()
+        },
+        "seed": plan.boxes.seed,
+        "rule": plan.rule,
+        "masks": plan.save_masks,
+    }
+    path = output / "settings.json"
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            with replacing(path, ".json", force=True) as temporary:
+                temporary.write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
+            return
+        known = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputError(f"The folder {output} cannot be used: {error}.") from None
+    if known != settings:
+        changed = ", ".join(name for name in settings if known.get(name) != settings[name])
+        raise OutputError(f"{output} was made with other settings ({changed}): choose another folder.")
