@@ -1,0 +1,150 @@
+"""``medsamlite evaluate``: what it writes, how it is taken up again, and what a failing case does."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cases import brick, save
+from medsam_backends.cli.main import main
+from medsam_backends.errors import OutputError
+from medsam_backends.evaluation import records, runner
+from medsam_backends.evaluation.metrics import dice
+from medsam_backends.evaluation.prompts import Boxes
+from medsam_backends.evaluation.runner import Plan, evaluate
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A picture of two objects and a volume of one."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    truth = np.zeros((48, 64), np.uint8)
+    truth[5:20, 5:30], truth[25:45, 40:60] = 1, 2
+    np.savez(folder / "2DBox_US_a_1.npz", imgs=(truth > 0).astype(np.uint8) * 200, gts=truth)
+    save(brick().astype(np.int16), folder / "MR_b_1.nii.gz")
+    save((brick() == 200).astype(np.uint8), folder / "MR_b_1_seg.nii.gz")
+    return folder
+
+
+def command(data: Path, *options: str) -> int:
+    return main(["evaluate", str(data), "--output", str(data.parent / "out"), "--threads", "1", *options])
+
+
+def written(data: Path, name: str = "cases.csv") -> list[dict[str, str]]:
+    with open(data.parent / "out" / name, newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_every_label_is_scored_and_every_mean_printed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(data, "--model", "otsu-box", "--model", "ellipse", "--boxes", "loose", "--save-masks") == 0
+    rows = written(data)
+    names = [(row["model"], row["case"], row["label"]) for row in rows]
+    assert names == [
+        (model, case, label)
+        for model in ("otsu-box", "ellipse")
+        for case, label in (("2DBox_US_a_1", "1"), ("2DBox_US_a_1", "2"), ("MR_b_1", "1"))
+    ]
+    assert [float(row["dsc"]) for row in rows[:3]] == [1, 1, 1], "two grey values are all that Otsu needs"
+    assert all(0.5 < float(row["dsc"]) < 1 for row in rows[3:])
+    assert all(float(row["seconds"]) >= float(row["encode_s"]) + float(row["decode_s"]) - 1e-5 for row in rows)
+    assert [row["modality"] for row in written(data, "summary.csv")][:5] == ["MR", "US", "MR", "US", "mean"]
+    assert "1.0000" in capsys.readouterr().out
+    masks = data.parent / "out" / "masks" / "ellipse"
+    with np.load(masks / "MR_b_1.npz") as file:
+        assert dice(brick() == 200, file["mask"]) == pytest.approx(float(rows[5]["dsc"]))
+    with np.load(masks / "2DBox_US_a_1.npz") as file:
+        assert file["masks"].shape == (2, 48, 64) and set(np.unique(file["segs"])) == {0, 1, 2}
+
+
+def test_a_models_own_rule_can_be_replaced(data: Path, tiny: str) -> None:
+    assert command(data, "--model", tiny, "--rule", "track") == 0
+    assert len(written(data)) == 3 and {row["iou"] for row in written(data)} == {"0.75"}
+
+
+def test_a_run_is_taken_up_where_it_ended(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command(data, "--model", "ellipse") == 0
+    path = data.parent / "out" / "cases.csv"
+    whole = path.read_text()
+    lines = whole.splitlines(keepends=True)
+    path.write_text("".join(lines[:2]) + lines[2][:20])  # killed while the picture's second label was written
+    made: list[str] = []
+    segment: Callable[..., object] = runner.segment_case
+    monkeypatch.setattr(runner, "segment_case", lambda *args: (made.append(args[1].name), segment(*args))[1])
+    assert command(data, "--model", "ellipse") == 0
+    assert made == ["2DBox_US_a_1", "MR_b_1"], "half a case is no case"
+    assert command(data, "--model", "ellipse") == 0 and len(made) == 2
+    assert [line.split(",")[:7] for line in path.read_text().splitlines()] == [
+        line.split(",")[:7] for line in whole.splitlines()
+    ]
+
+
+def test_a_failing_case_never_stops_the_rest(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "2DBox_CT_broken_1.npz").write_bytes(b"nothing")
+    assert command(data, "--model", "ellipse") == 1
+    assert len(written(data)) == 3
+    [failed] = written(data, "failures.csv")
+    assert failed["case"] == "2DBox_CT_broken_1" and "cannot be read" in failed["reason"]
+    assert "1 cases failed" in capsys.readouterr().err
+    (data / "2DBox_CT_broken_1.npz").unlink()
+    assert command(data, "--model", "ellipse") == 0 and written(data, "failures.csv") == []
+
+
+def test_a_table_chooses_cases_and_boxes(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "boxes.csv").write_text("case,label,i0,j0,k0,i1,j1,k1\nMR_b_1,1,8,6,4,19,24,12\n")
+    assert command(data, "--model", "ellipse", "--table", str(tmp_path / "boxes.csv")) == 0
+    assert [row["case"] for row in written(data)] == ["MR_b_1"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--model", "ellipse", "--table", "x.csv", "--boxes", "tight"), "give --boxes or --table"),
+        (("--model", "ellipse", "--table", "x.csv"), "cannot be read"),
+        (("--model", "ellipse", "--model", "ellipse"), "named twice"),
+        (("--model", "nobody"), "no model 'nobody'"),
+        (("--model", "ellipse", "--rule", "nonsense"), "no propagation rule"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    data: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], sentence: str
+) -> None:
+    assert command(data, *options) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_settings_are_not_mixed_in_one_folder(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(data, "--model", "ellipse") == 0
+    assert command(data, "--model", "ellipse", "--boxes", "jitter", "--seed", "4") == 2
+    assert "other settings (boxes, seed)" in capsys.readouterr().err
+    (data.parent / "out" / "settings.json").write_text("{")
+    assert command(data, "--model", "ellipse") == 2
+
+
+def test_a_full_disk_stops_the_run_and_nothing_written_is_lost(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output, sync, calls = data.parent / "out", records.os.fsync, []
+
+    def full(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) > 1:
+            raise OSError(28, "No space left on device")
+        sync(descriptor)
+
+    monkeypatch.setattr(records.os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left"):
+        evaluate(data, ["ellipse"], output, Plan(Boxes()))
+    monkeypatch.undo()
+    result = evaluate(data, ["ellipse"], output, Plan(Boxes()))
+    assert [(row.case, row.label) for row in result.rows] == [("2DBox_US_a_1", 1), ("2DBox_US_a_1", 2), ("MR_b_1", 1)]
+
+
+def test_another_table_is_not_written_over(data: Path) -> None:
+    output = data.parent / "out"
+    output.mkdir()
+    (output / "cases.csv").write_text("my,own\n1,2\n")
+    with pytest.raises(OutputError, match="not a table of this program"):
+        evaluate(data, ["ellipse"], output, Plan(Boxes()))
+    assert (output / "cases.csv").read_text() == "my,own\n1,2\n"
+    with pytest.raises(OutputError, match="cannot be used"):
+        evaluate(data, ["ellipse"], output / "cases.csv", Plan(Boxes()))
