@@ -118,7 +118,11 @@ def test_settings_are_not_mixed_in_one_folder(data: Path, capsys: pytest.Capture
     assert command(data, "--model", "ellipse") == 0
     assert command(data, "--model", "ellipse", "--boxes", "jitter", "--seed", "4") == 2
     assert "other settings (boxes, seed)" in capsys.readouterr().err
-    (data.parent / "out" / "settings.json").write_text("{")
+    noted = data.parent / "out" / "settings.json"
+    noted.write_text(noted.read_text().replace('"ellipse@', '"ellipse@formerly'))
+    assert command(data, "--model", "ellipse") == 2
+    assert "other settings (ellipse)" in capsys.readouterr().err, "a model that changed is another model"
+    noted.write_text("{")
     assert command(data, "--model", "ellipse") == 2
 
 

@@ -5,7 +5,6 @@ One model and one case are in memory at a time.  A case that fails is noted and 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -18,12 +17,13 @@ from ..backend import Backend
 from ..cache import EmbeddingCache
 from ..errors import OutputError, PromptError
 from ..propagation import get_rule
-from ..registry import open_model
+from ..registry import list_models, open_model
 from ..segmentation_writer import replacing
 from . import baselines
 from .cases import Case, find_cases
 from .inference import Found, segment_case
 from .metrics import Score, label_score, surface_library, under_challenge_rule
+from .output_folder import claim
 from .prompts import Boxes
 from .records import Journal, Row, write_csv
 from .summary import Mean, summarise, write_summary
@@ -86,7 +86,7 @@ def evaluate(
     ModelError
         If a model cannot be opened.
     OutputError
-        If `output` cannot be written, or was made with another plan.
+        If `output` cannot be written, or was made with another plan or another model of the same id.
     """
     surface_library()
     if plan.rule:
@@ -96,7 +96,7 @@ def evaluate(
     cases = find_cases(data)
     if plan.boxes.table:
         cases = [case for case in cases if case.name in plan.boxes.table]
-    _claim(output, data, plan)
+    claim(output, _settings(data, plan), _identities(models))
     journal = Journal(output / "cases.csv")
     failures: list[Failure] = []
     for model in models:
@@ -169,28 +169,20 @@ def _save(path: Path, found: Sequence[Found], shape: tuple[int, ...]) -> None:
         np.savez_compressed(temporary, **arrays)
 
 
-def _claim(output: Path, data: Path, plan: Plan) -> None:
-    """Note the plan in the folder, or make sure that it is the one noted there."""
-    settings = {
+def _settings(data: Path, plan: Plan) -> dict[str, Any]:
+    """What the scores depend on besides the model."""
+    table = {case: {str(n): list(box) for n, box in boxes.items()} for case, boxes in plan.boxes.table.items()}
+    return {
         "data": str(data.resolve()),
-        "boxes": "table" if plan.boxes.table else plan.boxes.rule,
-        "table": {
-            case: {str(label): list(box) for label, box in rows.items()} for case, rows in plan.boxes.table.items()
-        },
+        "boxes": "table" if table else plan.boxes.rule,
+        "table": table,
         "seed": plan.boxes.seed,
         "rule": plan.rule,
         "masks": plan.save_masks,
     }
-    path = output / "settings.json"
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            with replacing(path, ".json", force=True) as temporary:
-                temporary.write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
-            return
-        known = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise OutputError(f"The folder {output} cannot be used: {error}.") from None
-    if known != settings:
-        changed = ", ".join(name for name in settings if known.get(name) != settings[name])
-        raise OutputError(f"{output} was made with other settings ({changed}): choose another folder.")
+
+
+def _identities(models: Sequence[str]) -> dict[str, str]:
+    """Id and digest of the models by id, without those there are not, which opening them will tell."""
+    specs = [entry.spec for entry in list_models() if entry.id in models and entry.state == "ready"]
+    return {spec.id: spec.identity for spec in specs if spec is not None}
