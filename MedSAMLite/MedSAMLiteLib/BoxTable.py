@@ -1,6 +1,7 @@
 """The table of boxes: name, slices, state and confidence of each, in its colour."""
 
 import qt
+import slicer
 from medsam_backends.errors import PromptError
 from slicer.i18n import tr as _
 
@@ -25,7 +26,8 @@ class BoxTable:
         table.setColumnCount(4)
         table.setHorizontalHeaderLabels([_("Name"), _("Slices"), _("State"), _("Confidence")])
         table.verticalHeader().setVisible(False)
-        table.horizontalHeader().setStretchLastSection(True)
+        table.horizontalHeader().setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        table.horizontalHeader().setSectionResizeMode(0, qt.QHeaderView.Stretch)
         table.connect("itemSelectionChanged()", self.onSelected)
         table.connect("cellChanged(int,int)", self.onEdited)
 
@@ -48,22 +50,18 @@ class BoxTable:
     def onSelected(self):
         row = self.table.currentRow()
         if not self._isShowing and 0 <= row < len(self._ids):
-            self.select(self._box(row))
+            self.select(BoxNode.of(slicer.mrmlScene.GetNodeByID(self._ids[row])))
 
     def onEdited(self, row, column):
         if self._isShowing or column != 0 or not 0 <= row < len(self._ids):
             return
-        box, name = self._box(row), self.table.item(row, 0).text().strip()
+        box = BoxNode.of(slicer.mrmlScene.GetNodeByID(self._ids[row]))
+        name = self.table.item(row, 0).text().strip()
         if box is None or not name:
             return
         box.roi.SetName(name)
         if box.segmentId:
             box.segmentation.GetSegmentation().GetSegment(box.segmentId).SetName(name)
-
-    def _box(self, row):
-        import slicer
-
-        return BoxNode.of(slicer.mrmlScene.GetNodeByID(self._ids[row]))
 
     def _texts(self, box):
         state = self.logic.stateOf(box)

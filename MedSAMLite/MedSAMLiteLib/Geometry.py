@@ -59,7 +59,9 @@ class VolumeGeometry:
         """RAS in the world, (N, 3) in mm, of continuous IJK, (N, 3)."""
         transform = vtk.vtkGeneralTransform()
         slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(self.volume.GetParentTransformNode(), None, transform)
-        return np.array([transform.TransformPoint(point) for point in _apply(self.ijkToNode, np.asarray(points, float))])
+        return np.array(
+            [transform.TransformPoint(point) for point in _apply(self.ijkToNode, np.asarray(points, float))]
+        )
 
     def hasLinearTransform(self):
         """Whether the volume's parent transforms, if any, are linear."""
@@ -97,7 +99,9 @@ class VolumeGeometry:
         between = last < first
         first[between] = last[between] = np.round((low + high)[between] / 2)
         if np.any(high < -0.5) or np.any(low > np.array(self.size_ijk) - 0.5):
-            raise PromptError(f"The box {roi.GetName()} lies outside the volume {self.volume.GetName()}: move it onto it.")
+            raise PromptError(
+                f"The box {roi.GetName()} lies outside the volume {self.volume.GetName()}: move it onto it."
+            )
         box, _ = VoxelBox.from_sequence([*first, *last]).clipped(self.size_ijk)
         return box
 

@@ -5,6 +5,7 @@ Everything here runs on the main thread and talks to MRML; `Engine` does the num
 
 import logging
 import os
+import time
 
 import numpy as np
 import slicer
@@ -27,7 +28,9 @@ from .Worker import Job, Worker
 
 __all__ = ["MedSAMLiteLogic"]
 
-_POLL_MS = 15
+_POLL_MS = 5
+_PROGRESS_S = 0.1
+"""Least time between two calls of `changed` for progress alone."""
 _COLORS = ((0.9, 0.6, 0.1), (0.2, 0.7, 0.9), (0.5, 0.8, 0.3), (0.9, 0.4, 0.5), (0.7, 0.5, 0.9), (0.4, 0.8, 0.7))
 
 
@@ -48,6 +51,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.finished = lambda job: None
         self.failed = lambda message: logging.error("MedSAMLite: %s", message)
         self.progress = None  # last `Progress` of the job at work
+        self._shownAt = 0.0
         self._timer = None
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -199,7 +203,9 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         plans = []
         for (_, axis), members in groups.items():
             view = self.view(members[0].volume, axis)
-            plans.append((view, {box.id: box.voxels.text for box in members}, [self._target(box, axis) for box in members]))
+            plans.append(
+                (view, {box.id: box.voxels.text for box in members}, [self._target(box, axis) for box in members])
+            )
         rule = parameters.rule
 
         def run(job):
@@ -347,7 +353,13 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
             raise PromptError(f"The box {box.name} has no result to correct: press Apply first.")
         mask, origin = self.maskOf(box)
         segment = segmentFromMask(
-            box.name, VoxelBox.from_sequence(list(map(int, record.box.split()))), record.axis, mask, origin, record, Timings()
+            box.name,
+            VoxelBox.from_sequence(list(map(int, record.box.split()))),
+            record.axis,
+            mask,
+            origin,
+            record,
+            Timings(),
         )
         return segment, record
 
@@ -455,7 +467,10 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def _onProgress(self, progress):
         self.progress = progress
-        self.changed()
+        now = time.monotonic()
+        if now - self._shownAt > _PROGRESS_S:
+            self._shownAt = now
+            self.changed()
 
     def _onFinished(self, job):
         self.progress = None

@@ -96,7 +96,9 @@ class ModelDialog:
 
     def onDelete(self):
         row = self.selected()
-        if slicer.util.confirmOkCancelDisplay(_("Delete {path} from disk?").format(path=row.path), windowTitle="MedSAMLite"):
+        if slicer.util.confirmOkCancelDisplay(
+            _("Delete {path} from disk?").format(path=row.path), windowTitle="MedSAMLite"
+        ):
             self._try(lambda: self.models.delete(row))
 
     def onOpen(self):

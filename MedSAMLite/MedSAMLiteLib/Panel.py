@@ -28,6 +28,7 @@ from .SlicePreview import SlicePreview
 __all__ = ["Panel"]
 
 _OBLIQUE_DEG = 1.0
+_REFRESH_MS = 60
 
 
 class Panel(VTKObservationMixin):
@@ -55,7 +56,8 @@ class Panel(VTKObservationMixin):
         self.result = ResultView(self.ui, self.logic)
         self._parameters = self._guiTag = self._startedAt = None
         self._shortcuts = []
-        self._isEntered = self._isRefreshing = False
+        self._observedRois = []
+        self._isEntered = self._isRefreshing = self._isRefreshDue = False
         self._connect()
         self.connectParameterNode()
 
@@ -200,7 +202,9 @@ class Panel(VTKObservationMixin):
         if job.state == "cancelled":
             self.ui.statusLabel.setText(_("Cancelled: nothing was changed."))
         elif job.state == "done" and self._startedAt is not None:
-            self.ui.statusLabel.setText(_("Done in {seconds:.1f} s.").format(seconds=time.monotonic() - self._startedAt))
+            self.ui.statusLabel.setText(
+                _("Done in {seconds:.1f} s.").format(seconds=time.monotonic() - self._startedAt)
+            )
 
     def onPoint(self, positive):
         volume = self.currentBox().volume
@@ -254,12 +258,14 @@ class Panel(VTKObservationMixin):
         try:
             boxes = BoxNode.all(self._parameters.inputVolume) if self._parameters.inputVolume is not None else []
             box = self.currentBox()
+            self._observe(boxes)
             self.table.show(boxes, box)
             self.choices.refresh(self._parameters)
             self._refreshSetup()
             self._refreshRange(box)
             self._refreshButtons(boxes, box)
             self._refreshProgress()
+            self._refreshCache()
             self.result.show(box, self._parameters.segmentation)
         finally:
             self._isRefreshing = False
@@ -330,6 +336,33 @@ class Panel(VTKObservationMixin):
             text = _("{slices}, about {seconds} s left").format(slices=text, seconds=max(1, round(left)))
         self.ui.statusLabel.setText(text)
 
+    def _refreshCache(self):
+        counters = self.logic.engine.cache.counters
+        self.ui.cacheUseLabel.setText(
+            _("{used:.0f} MB, {items} slices").format(used=counters.size_bytes / 2**20, items=counters.items)
+        )
+
+    def _observe(self, boxes):
+        """Follow changes of the boxes made elsewhere: dragged, renamed, moved by numbers."""
+        rois = [box.roi for box in boxes]
+        for roi in self._observedRois:
+            if roi not in rois:
+                self.removeObserver(roi, vtk.vtkCommand.ModifiedEvent, self.onBoxModified)
+        for roi in rois:
+            if roi not in self._observedRois:
+                self.addObserver(roi, vtk.vtkCommand.ModifiedEvent, self.onBoxModified)
+        self._observedRois = rois
+
+    def onBoxModified(self, caller=None, event=None):
+        if not self._isRefreshDue:  # a drag sends many
+            self._isRefreshDue = True
+            qt.QTimer.singleShot(_REFRESH_MS, self._onRefreshDue)
+
+    def _onRefreshDue(self):
+        self._isRefreshDue = False
+        if self._parameters is not None:
+            self.refresh()
+
     def _refreshPreview(self, box):
         usable = box is not None and self._isEntered and self._parameters.preview and self.setup.isReady()
         wanted = box if usable and self.logic.stateOf(box) in ("drawn", "changed") else None
@@ -341,9 +374,9 @@ class Panel(VTKObservationMixin):
         angle = self.preview.angleOf(box) if box is not None and box.isPlaced else 0.0
         if angle > _OBLIQUE_DEG and not self.logic.isBusy():
             self.ui.statusLabel.setText(
-                _(
-                    "The slice view is tilted {angle} degrees against the volume: use its 'Rotate to volume plane' button."
-                ).format(angle=round(angle))
+                _("The slice view is tilted {angle} degrees: use its button 'Rotate to volume plane'.").format(
+                    angle=round(angle)
+                )
             )
 
     def _enable(self, button, reason):

@@ -66,7 +66,11 @@ class SegmentRecord:
 
 
 def _promptTo(prompt):
-    return {"box": list(prompt.box), "position": prompt.position, "points": [[p.x, p.y, p.positive] for p in prompt.points]}
+    return {
+        "box": list(prompt.box),
+        "position": prompt.position,
+        "points": [[p.x, p.y, p.positive] for p in prompt.points],
+    }
 
 
 def _promptFrom(raw):

@@ -227,9 +227,7 @@ class SegmentWriter:
             if node.GetSegmentation().GetSegment(other) is None:
                 continue
             mask, first = self.read(node, other, volume)
-            both = [
-                (max(a, b), min(a + n, b + m)) for a, n, b, m in zip(origin, shape, first, mask.shape)
-            ]
+            both = [(max(a, b), min(a + n, b + m)) for a, n, b, m in zip(origin, shape, first, mask.shape)]
             if all(low < high for low, high in both):
                 union[_slices([l - o for (l, _), o in zip(both, origin)], [h - l for l, h in both])] |= mask[
                     _slices([l - f for (l, _), f in zip(both, first)], [h - l for l, h in both])

@@ -105,7 +105,6 @@ class Session:
         both.paste(view, (panel.width + 8, (panel.height - view.height) // 2))
         both.quantize(128).save(path, optimize=True)
 
-
     def jumpTo(self, box, shift=0):
         """Show the middle slice of a box, or one `shift` slices on."""
         middle = np.array(box.roi.GetCenter())

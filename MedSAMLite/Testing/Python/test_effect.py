@@ -21,9 +21,8 @@ def work(scene):
     """(effect, stand-in, view, volume, segmentation, segment)"""
     host_effect.install()
     sys.path.insert(0, str(ROOT / "MedSAMLite" / "MedSAMLiteEffect"))
-    from SegmentEditorEffect import SegmentEditorEffect
-
     from MedSAMLiteLib.SegmentWriter import SegmentWriter
+    from SegmentEditorEffect import SegmentEditorEffect
 
     volume = makeVolume(np.where(ball((20, 64, 64), (10, 32, 32), 18, (2, 1, 1)), 200, 10).astype(np.uint8))
     view = SliceView()

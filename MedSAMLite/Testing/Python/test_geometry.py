@@ -35,7 +35,10 @@ def randomVolume(rng):
     directions = rotation(rng) if rng.random() < 0.6 else np.eye(3)[rng.permutation(3)]
     directions = directions * rng.choice([-1, 1], 3)  # left-handed half of the time
     volume = makeVolume(
-        np.zeros(shape, np.int16), spacing=rng.uniform(0.3, 6, 3), directions=directions, origin=rng.normal(size=3) * 100
+        np.zeros(shape, np.int16),
+        spacing=rng.uniform(0.3, 6, 3),
+        directions=directions,
+        origin=rng.normal(size=3) * 100,
     )
     return volume, shape
 

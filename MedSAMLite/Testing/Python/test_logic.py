@@ -13,7 +13,9 @@ from phantoms import ball, makeVolume
 @pytest.fixture
 def volume(scene):
     """A bright ball in the dark, 8-bit so that no window comes between."""
-    return makeVolume(np.where(ball((12, 32, 32), (6, 16, 16), 9, (2, 1, 1)), 200, 10).astype(np.uint8), spacing=(1, 1, 2))
+    return makeVolume(
+        np.where(ball((12, 32, 32), (6, 16, 16), 9, (2, 1, 1)), 200, 10).astype(np.uint8), spacing=(1, 1, 2)
+    )
 
 
 BALL_BOX = (6, 6, 2, 26, 26, 10)

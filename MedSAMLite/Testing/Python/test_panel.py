@@ -20,7 +20,9 @@ APP = qt_modules.start()
 
 @pytest.fixture
 def volume(scene):
-    return makeVolume(np.where(ball((20, 64, 64), (10, 32, 32), 18, (2, 1, 1)), 200, 10).astype(np.uint8), spacing=(1, 1, 2))
+    return makeVolume(
+        np.where(ball((20, 64, 64), (10, 32, 32), 18, (2, 1, 1)), 200, 10).astype(np.uint8), spacing=(1, 1, 2)
+    )
 
 
 @pytest.fixture
@@ -74,7 +76,16 @@ def test_buttons_and_their_reasons_follow_the_state(panel, view):
     panel.ui.applyButton.click()
     assert enabled(panel) == {"addBox", "deleteBox", "cancel"}
     settle(panel)
-    assert enabled(panel) == {"addBox", "deleteBox", "apply", "applySelected", "positivePoint", "keyBox", "undo", "show3D"}
+    assert enabled(panel) == {
+        "addBox",
+        "deleteBox",
+        "apply",
+        "applySelected",
+        "positivePoint",
+        "keyBox",
+        "undo",
+        "show3D",
+    }
     panel.ui.inputVolumeSelector.setCurrentNode(None)
     assert enabled(panel) == set() and "input volume" in panel.ui.addBoxButton.toolTip()
 
@@ -247,13 +258,19 @@ def test_a_declined_or_failed_installation_leaves_a_working_panel(panel, view, m
     real = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "onnxruntime" else real(name, *a))
     panel.refresh()
-    assert panel.ui.setupCollapsibleButton.isVisibleTo(panel.widget) and "PyTorch is not needed" in panel.ui.setupLabel.text()
+    assert (
+        panel.ui.setupCollapsibleButton.isVisibleTo(panel.widget)
+        and "PyTorch is not needed" in panel.ui.setupLabel.text()
+    )
     assert "pip download" in panel.ui.offlineLabel.text()
     panel.ui.addBoxButton.click()  # boxes can be drawn all the same
     for corner in ((12, 12, 20), (52, 52, 20)):
         view.click(corner)
     assert enabled(panel) == {"addBox", "deleteBox"} and "ONNX Runtime" in panel.ui.applyButton.toolTip()
-    for answer, word in ((RuntimeError("User declined package installation"), "Nothing was installed"), (OSError("no net"), "no net")):
+    for answer, word in (
+        (RuntimeError("User declined package installation"), "Nothing was installed"),
+        (OSError("no net"), "no net"),
+    ):
         monkeypatch.setattr(slicer.packaging, "answer", answer)
         panel.ui.installButton.click()
         assert word in panel.ui.setupLabel.text()
@@ -346,7 +363,9 @@ def test_a_tilted_view_is_told(panel, volume, view):
     turned = np.eye(4)
     turned[1:3, 1:3] = [[0.94, -0.342], [0.342, 0.94]]
     slicer.util.arrayFromVTKMatrix(view.node.GetSliceToRAS())
-    view.node.GetSliceToRAS().DeepCopy(slicer.util.vtkMatrixFromArray(turned @ slicer.util.arrayFromVTKMatrix(view.node.GetSliceToRAS())))
+    view.node.GetSliceToRAS().DeepCopy(
+        slicer.util.vtkMatrixFromArray(turned @ slicer.util.arrayFromVTKMatrix(view.node.GetSliceToRAS()))
+    )
     view.node.UpdateMatrices()
     panel.refresh()
     assert "tilted 20" in panel.ui.statusLabel.text() and box.voxels == VoxelBox(*box.voxels.first, *box.voxels.last)

@@ -78,7 +78,11 @@ class _Connection:
             members = list(self.parameter.type)
             w.clear()
             w.addItems([member.label() for member in members])
-            return w.currentIndexChanged, lambda: members[w.currentIndex()], lambda v: w.setCurrentIndex(members.index(v))
+            return (
+                w.currentIndexChanged,
+                lambda: members[w.currentIndex()],
+                lambda v: w.setCurrentIndex(members.index(v)),
+            )
         if self.parameter.type is bool:
             return w.toggled, w.isChecked, w.setChecked
         if self.parameter.type is str:

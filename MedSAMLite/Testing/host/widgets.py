@@ -25,7 +25,14 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._scene, self._nodes, self._types, self._none, self._children, self._current = None, [], [], False, True, None
+        self._scene, self._nodes, self._types, self._none, self._children, self._current = (
+            None,
+            [],
+            [],
+            False,
+            True,
+            None,
+        )
         self.activated.connect(lambda index: self.setCurrentNode(self._nodes[index]))
 
     def setMRMLScene(self, scene):
