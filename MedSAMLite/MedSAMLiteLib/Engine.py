@@ -9,7 +9,7 @@ from medsam_backends.cache import EmbeddingCache
 from medsam_backends.propagation.base import Request
 from medsam_backends.propagation.geometry import place, reference_box
 from medsam_backends.registry import open_model
-from medsam_backends.segmenter import Segment, SliceReport, Target, VolumeSegmenter
+from medsam_backends.segmenter import VolumeSegmenter
 from medsam_backends.slices import SliceStack
 from medsam_backends.types import Point, Prompt
 
@@ -73,10 +73,6 @@ class Engine:
             self.cache = EmbeddingCache(cacheBytes)
             self._segmenters.clear()
 
-    def spec(self, view):
-        """Facts about the view's model, loading it when needed."""
-        return self._load(view).spec
-
     def isCached(self, view, index):
         """Whether a preview of this slice needs no encoding; answers at once, from any thread."""
         segmenter = self._segmenters.get(view.key)
@@ -96,11 +92,13 @@ class Engine:
         return prediction.mask, prediction.iou
 
     def segment(self, view, targets, rule, progress, cancelled):
-        """Segment every target, see `VolumeSegmenter.segment`."""
-        return self._segmenter(view).segment(targets, rule=rule, progress=progress, cancelled=cancelled)
+        """Identity of the model, and a segment for every target, see `VolumeSegmenter.segment`."""
+        segmenter = self._segmenter(view)
+        segments = segmenter.segment(targets, rule=rule, progress=progress, cancelled=cancelled)
+        return segmenter.backend.spec.identity, segments
 
     def correct(self, view, segment, index, clicks, rule, progress, cancelled):
-        """Run the neighbourhood of a corrected slice again.
+        """Identity of the model, and the segment with the neighbourhood of a corrected slice run again.
 
         A model that takes no points is given the box that the clicks make of the present mask.
         """
@@ -118,11 +116,12 @@ class Engine:
             prior=mask if mask.any() and "prior" in uses and clicks.box is None else None,
             position=place(index, first, last),
         )
-        return segmenter.correct(segment, index, prompt, rule=rule, progress=progress, cancelled=cancelled)
+        done = segmenter.correct(segment, index, prompt, rule=rule, progress=progress, cancelled=cancelled)
+        return segmenter.backend.spec.identity, [done]
 
-    def forget(self, fingerprintStart=""):
-        """Let go of the voxels of volumes whose fingerprint starts so; their embeddings age away in the cache."""
-        for key in [key for key in self._segmenters if key[0].startswith(fingerprintStart)]:
+    def forget(self, isKept=lambda fingerprint: False):
+        """Let go of the voxels of volumes that are not kept; their embeddings age away in the cache."""
+        for key in [key for key in list(self._segmenters) if not isKept(key[0])]:
             self._segmenters.pop(key, None)
 
     def close(self):
@@ -198,23 +197,3 @@ def _coveringSlice(segment, index, axis):
     names = ("i0", "j0", "k0"), ("i1", "j1", "k1")
     stretched = replace(box, **{names[0][n]: first, names[1][n]: last})
     return replace(segment, target=replace(segment.target, box=stretched))
-
-
-def segmentFromMask(name, box, axis, mask, origin, record, timings):
-    """The `Segment` that a scene keeps, for correcting it.
-
-    Parameters
-    ----------
-    mask, origin : the segment's present voxels, which a user may have edited since
-    record : what `SegmentRecord.reports` and `keys` tell
-    """
-    reports = {report.index: report for report in record.reports}
-    n = 2 - "ijk".index(axis)
-    counts = mask.sum(axis=tuple(a for a in range(3) if a != n))
-    for offset, pixels in enumerate(counts):
-        index = origin[n] + offset
-        # A slice that only the user painted counts as known, or a correction would wipe it.
-        if pixels and index not in reports:
-            reports[index] = SliceReport(index, 1.0, int(pixels), "edited by hand")
-    slices = tuple(reports[index] for index in sorted(reports))
-    return Segment(name, Target(box, name, record.keys), mask, origin, axis, slices, timings, 0.0)

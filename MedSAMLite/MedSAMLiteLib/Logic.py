@@ -4,26 +4,25 @@ Everything here runs on the main thread and talks to MRML; `Engine` does the num
 """
 
 import logging
-import os
 import time
 
 import numpy as np
 import slicer
 from medsam_backends.boxes import AXES, VoxelBox
-from medsam_backends.errors import InputError, MedSAMLiteError, PromptError
-from medsam_backends.propagation.geometry import place
+from medsam_backends.errors import MedSAMLiteError, PromptError
 from medsam_backends.segmenter import Target
-from medsam_backends.types import Point, Prompt
-from medsam_backends.volume_slices import Timings
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from slicer.util import VTKObservationMixin
 
 from .BoxNode import BoxNode
-from .Engine import Clicks, Engine, View, segmentFromMask
+from .Engine import Engine
 from .Geometry import VolumeGeometry
 from .ParameterNode import MedSAMLiteParameterNode, PropagationAxis
+from .ResultDelivery import Plan, deliver
 from .SegmentRecord import SegmentRecord
 from .SegmentWriter import SegmentWriter
+from .Targets import clicksOf, drawnKey, grown, segmentOf, targetOf
+from .VolumeViews import viewOf
 from .Worker import Job, Worker
 
 __all__ = ["MedSAMLiteLogic"]
@@ -139,7 +138,8 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         with `wait`, the (H, W) bool mask and the model's predicted IoU; else the job, and `done` is
         called with both
         """
-        view, voxels = self.view(box.volume, self.axisOf(box)), self._grown(box)
+        axis = self.axisOf(box)
+        view, voxels = self.view(box.volume, axis), grown(box, axis, self.getParameterNode().boxMargin)
         results = []
         job = Job(
             lambda job: self.engine.preview(view, index, voxels),
@@ -174,10 +174,10 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     def segmentVoxels(self, volume, voxels, axis, drawnSlice, done):
         """Segment a `VoxelBox` that is no node; `done` gets the `Segment` and the scene stays as it is."""
         view, rule = self.view(volume, axis), self.getParameterNode().rule
-        target = Target(voxels, keys=_drawnKey(voxels, axis, drawnSlice))
+        target = Target(voxels, keys=drawnKey(voxels, axis, drawnSlice))
 
         def run(job):
-            return self.engine.segment(view, [target], rule, job.report, lambda: job.isCancelled)[0]
+            return self.engine.segment(view, [target], rule, job.report, lambda: job.isCancelled)[1][0]
 
         return self._start(Job(run, done, kind="apply"), [], wait=False)
 
@@ -200,22 +200,15 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         groups = {}
         for box in boxes:
             groups.setdefault((box.volume.GetID(), self.axisOf(box)), []).append(box)
-        plans = []
-        for (_, axis), members in groups.items():
-            view = self.view(members[0].volume, axis)
-            plans.append(
-                (view, {box.id: box.voxels.text for box in members}, [self._target(box, axis) for box in members])
-            )
-        rule = parameters.rule
+        plans = [self._plan(members, axis) for (_, axis), members in groups.items()]
 
         def run(job):
             return [
-                self.engine.segment(view, targets, rule, job.report, lambda: job.isCancelled)
-                for view, _, targets in plans
+                self.engine.segment(plan.view, plan.targets, plan.rule, job.report, lambda: job.isCancelled)
+                for plan in plans
             ]
 
-        job = Job(run, lambda results: self._write(plans, results), kind="apply")
-        return self._start(job, [box.id for box in boxes], wait)
+        return self._start(Job(run, lambda results: self._deliver(plans, results), kind="apply"), boxes, wait)
 
     def correct(self, box, index, points=(), key=None, wait=False):
         """Correct the result of a box on one slice and run its neighbourhood again.
@@ -233,24 +226,20 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         """
         if not points and key is None:
             raise PromptError("Click on the slice, or draw a box on it, to correct it.")
-        segment, record = self._segment(box)
-        view = self.view(box.volume, segment.axis)
+        record = self.recordOf(box)
+        segment = segmentOf(box, record, *(self.maskOf(box) if record is not None else (None, None)))
         size = VolumeGeometry(box.volume).size_ijk["ijk".index(segment.axis)]
         if not 0 <= index < size:
             raise PromptError(f"There is no slice {index}: the volume has slices 0 to {size - 1}.")
-        across = [n for n in range(3) if AXES[n] != segment.axis]
-        clicks = Clicks(
-            tuple(Point(ijk[across[0]] + 0.5, ijk[across[1]] + 0.5, positive) for ijk, positive in points),
-            VoxelBox.from_sequence(key).plane(segment.axis)[0] if key is not None else None,
-        )
+        clicks = clicksOf(segment.axis, points, key)
+        plan = Plan(self.view(box.volume, segment.axis), {box.id: record.drawn}, [segment.target], record.rule)
 
         def run(job):
-            cancelled = lambda: job.isCancelled  # noqa: E731
-            return self.engine.correct(view, segment, index, clicks, record.rule, job.report, cancelled)
+            return self.engine.correct(
+                plan.view, segment, index, clicks, plan.rule, job.report, lambda: job.isCancelled
+            )
 
-        plans = [(view, {box.id: record.drawn}, [segment.target])]
-        job = Job(run, lambda result: self._write(plans, [[result]]), kind="correct")
-        return self._start(job, [box.id], wait)
+        return self._start(Job(run, lambda result: self._deliver([plan], [result]), kind="correct"), [box], wait)
 
     # Results
 
@@ -290,25 +279,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         """The volume with the panel's choices, as the engine takes it."""
         parameters = self.getParameterNode()
         self.engine.setCacheBytes(parameters.cacheMegabytes << 20)
-        VolumeGeometry(volume)  # refuses a volume without voxels
-        preset, level, width = parameters.preset, None, None
-        array = slicer.util.arrayFromVolume(volume)
-        if preset == "manual":
-            level, width = parameters.level, parameters.width
-        elif preset == "display":
-            preset, level, width = _displayed(volume) if array.ndim == 3 else ("auto", None, None)
-        return View(
-            array=array,
-            fingerprint=fingerprintOf(volume),
-            axis=axis,
-            preset=preset,
-            level=level,
-            width=width,
-            modality=_modality(volume),
-            model=parameters.model,
-            runtime=parameters.runtime,
-            threads=parameters.threads or max(1, (os.cpu_count() or 2) - 1),
-        )
+        return viewOf(volume, axis, parameters)
 
     # Scene
 
@@ -318,53 +289,23 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.writer.forget()
 
     def onNodeRemoved(self, caller=None, event=None):
-        # Which node left needs no telling: a histories' or segmenter's node is gone when its ID is.
-        scene = slicer.mrmlScene
-        for nodeId in [nodeId for nodeId in self.writer._histories if scene.GetNodeByID(nodeId) is None]:
-            self.writer.forget(nodeId)
-        for fingerprint in {key[0] for key in list(self.engine._segmenters)}:
-            if scene.GetNodeByID(fingerprint.split(" ")[0]) is None:
-                self.engine.forget(fingerprint)
+        scene = slicer.mrmlScene  # whose node is gone is told by its ID
+        self.writer.forget(isKept=lambda nodeId: scene.GetNodeByID(nodeId) is not None)
+        self.engine.forget(isKept=lambda fingerprint: scene.GetNodeByID(fingerprint.split(" ")[0]) is not None)
 
     # Inner workings
 
-    def _target(self, box, axis):
-        record = self.recordOf(box)
-        if record is not None and record.axis == axis and record.drawn == box.voxels.text:
-            # The user's corrections stay when Apply is pressed again.
-            return Target(self._grown(box), box.name, record.keys)
-        grown = self._grown(box)
-        return Target(grown, box.name, _drawnKey(grown, axis, box.drawnSlice) if axis == box.axis else {})
+    def _plan(self, boxes, axis):
+        parameters = self.getParameterNode()
+        targets = [targetOf(box, axis, parameters.boxMargin, self.recordOf(box)) for box in boxes]
+        drawn = {box.id: box.voxels.text for box in boxes}
+        return Plan(self.view(boxes[0].volume, axis), drawn, targets, parameters.rule)
 
-    def _grown(self, box):
-        """The voxels of a box with the panel's margin around them in the plane, inside the volume."""
-        margin, voxels = self.getParameterNode().boxMargin, box.voxels
-        if not margin:
-            return voxels
-        n = "ijk".index(self.axisOf(box))
-        steps = [0 if axis == n else margin for axis in range(3)]
-        grown = [a - b for a, b in zip(voxels.first, steps)] + [a + b for a, b in zip(voxels.last, steps)]
-        return VoxelBox.from_sequence(grown).clipped(VolumeGeometry(box.volume).size_ijk)[0]
+    def _deliver(self, plans, results):
+        deliver(plans, results, self.writer, self.getParameterNode())
 
-    def _segment(self, box):
-        """The present result of a box as the segmenter knows it, with the user's own edits."""
-        record = self.recordOf(box)
-        if record is None:
-            raise PromptError(f"The box {box.name} has no result to correct: press Apply first.")
-        mask, origin = self.maskOf(box)
-        segment = segmentFromMask(
-            box.name,
-            VoxelBox.from_sequence(list(map(int, record.box.split()))),
-            record.axis,
-            mask,
-            origin,
-            record,
-            Timings(),
-        )
-        return segment, record
-
-    def _start(self, job, boxIds, wait):
-        job.boxIds = frozenset(boxIds)
+    def _start(self, job, boxes, wait):
+        job.boxIds = frozenset(box.id for box in boxes)
         job.progress = self._onProgress
         job.failed = None if wait else self._fail
         job.finished = self._onFinished
@@ -374,71 +315,6 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         if wait:
             self._wait(job)
         return job
-
-    def _write(self, plans, results):
-        """Main thread: put the segments of finished boxes into the scene, as one step of undo."""
-        finished = []
-        for (view, drawn, targets), segments in zip(plans, results):
-            for (boxId, text), target, segment in zip(drawn.items(), targets, segments):
-                box = BoxNode.of(slicer.mrmlScene.GetNodeByID(boxId))
-                if box is None or box.volume is None:
-                    continue  # deleted meanwhile
-                if fingerprintOf(box.volume) != view.fingerprint:
-                    raise InputError(f"The volume {box.volume.GetName()} changed meanwhile: press Apply again.")
-                if segment.target.box != target.box and box.voxels.text == text:
-                    self._stretch(box, segment)  # by a correction beyond its ends
-                    text = box.voxels.text
-                finished.append((box, view, segment, text))
-        saved = []
-        try:
-            for box, view, segment, drawn in finished:
-                node = box.segmentation or self._segmentationFor(box.volume)
-                if node not in saved:
-                    self.writer.saveState(node, ", ".join(box.name for box, *_ in finished))
-                    saved.append(node)
-                self._writeOne(box, node, view, segment, drawn)
-        except Exception:
-            for node in saved:
-                self.writer.dropState(node)
-            raise
-        for node in saved:
-            self.writer.markContent(node)
-
-    def _stretch(self, box, segment):
-        n = "ijk".index(segment.axis)
-        corners = [*box.voxels.first, *box.voxels.last]
-        corners[n], corners[n + 3] = segment.target.box.first[n], segment.target.box.last[n]
-        box.voxels = VoxelBox.from_sequence(corners)
-
-    def _writeOne(self, box, node, view, segment, drawn):
-        identifier = box.segmentId or self.writer.addSegment(node, box.name, box.color)
-        self.writer.write(node, identifier, box.volume, segment.mask, segment.origin, self.getParameterNode().overlap)
-        record = SegmentRecord(
-            model=self.engine.spec(view).identity,
-            intensity=" ".join(str(value) for value in (view.preset, view.level, view.width) if value is not None),
-            rule=self.getParameterNode().rule,
-            axis=segment.axis,
-            box=segment.target.box.text,
-            drawn=drawn,
-            confidence=segment.confidence,
-            reports=segment.slices,
-            keys=dict(segment.target.keys),
-        )
-        record.attach(node.GetSegmentation().GetSegment(identifier))
-        box.setResult(node, identifier)
-
-    def _segmentationFor(self, volume):
-        """The chosen segmentation, else one that belongs to the volume, else a new one."""
-        parameters = self.getParameterNode()
-        if volume is parameters.inputVolume and parameters.segmentation is not None:
-            return parameters.segmentation
-        for other in BoxNode.all(volume):
-            if other.segmentation is not None:
-                return other.segmentation
-        node = self.writer.newSegmentation(volume)
-        if parameters.inputVolume is None or volume is parameters.inputVolume:
-            parameters.segmentation = node
-        return node
 
     def submit(self, job):
         """Queue any job on the worker and have its outcome handed over by the timer."""
@@ -481,32 +357,3 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         if not isinstance(error, MedSAMLiteError):
             logging.error("MedSAMLite failed", exc_info=error)
         self.failed(str(error) or type(error).__name__)
-
-
-def fingerprintOf(volume):
-    """Changes with the voxels of a volume, not with its display."""
-    return f"{volume.GetID()} {volume.GetImageData().GetMTime()}"
-
-
-def _drawnKey(voxels, axis, drawnSlice):
-    """The slice where the user drew, as a key slice: there the box is the object's own."""
-    edges, first, last = voxels.plane(axis)
-    if drawnSlice is None or not first <= drawnSlice <= last:
-        return {}
-    return {drawnSlice: Prompt(edges, position=place(drawnSlice, first, last))}
-
-
-def _displayed(volume):
-    display = volume.GetDisplayNode()
-    if display is None or not hasattr(display, "GetWindow") or display.GetWindow() <= 0:
-        return "auto", None, None
-    return "manual", display.GetLevel(), display.GetWindow()
-
-
-def _modality(volume):
-    """DICOM modality of a volume loaded from DICOM; None otherwise."""
-    uids = (volume.GetAttribute("DICOM.instanceUIDs") or "").split()
-    database = getattr(slicer, "dicomDatabase", None)
-    if not uids or database is None or not database.isOpen:
-        return None
-    return database.instanceValue(uids[0], "0008,0060") or None

@@ -127,12 +127,11 @@ class SegmentWriter:
         node.Modified()
         return what
 
-    def forget(self, nodeId=None):
-        """Drop the history of one segmentation, or of all."""
-        for key in [nodeId] if nodeId else list(self._histories):
-            history, _, _ = self._histories.pop(key, (None, None, None))
-            if history is not None:
-                history.RemoveAllStates()
+    def forget(self, isKept=lambda nodeId: False):
+        """Drop the histories of the segmentations that are not kept."""
+        for nodeId in [nodeId for nodeId in self._histories if not isKept(nodeId)]:
+            history, _, _ = self._histories.pop(nodeId)
+            history.RemoveAllStates()
 
     def _history(self, node):
         entry = self._histories.get(node.GetID())
