@@ -6,12 +6,13 @@ RESEARCH_BIN := $(subst .venv,.venv-research,$(BIN))
 STAMPS := .venv/stamps
 SLICER_TESTS := MedSAMLite/Testing/Python
 
-.PHONY: help demo test check backend-tests slicer-tests test-research format clean
+.PHONY: help demo test check backend-tests slicer-tests test-research train format clean
 
 help:
 	@echo "make demo           segment a phantom, or IMAGE=... BOX=\"i0 j0 k0 i1 j1 k1\" MODEL=..., into $(OUTPUT)"
 	@echo "make test           style, types and tests of all that users run"
 	@echo "make test-research  tests of training and of the published architectures (PyTorch, in .venv-research)"
+	@echo "make train          synthesis, training and export of the bundled model from DATA, into runs (hours)"
 	@echo "make format         bring the code into its style"
 
 demo: $(STAMPS)/run
@@ -36,6 +37,15 @@ slicer-tests: $(STAMPS)/test
 
 test-research: $(STAMPS)/research
 	PYTHONPATH=backends:research $(RESEARCH_BIN)/python -m pytest research/tests
+
+# DATA holds the archives and volumes described in research/README.md; a run that was stopped is resumed.
+DATA ?= ../shared/data/train
+RUN := PYTHONPATH=backends:research OMP_NUM_THREADS=1 $(RESEARCH_BIN)/python -m medsam_research
+
+train: $(STAMPS)/research
+	$(RUN).synthesis.prepare --count 3600 --volumes 300 --output runs/data/synthetic --seed 0
+	$(RUN).training.train --config main --data "$(DATA)" --synthetic runs/data/synthetic --output runs/main
+	$(RUN).training.export runs/main/checkpoint.pt --id medsamlite-efficientvit --output runs/medsamlite-efficientvit
 
 format: $(STAMPS)/test
 	$(BIN)/ruff check --fix backends MedSAMLite research
