@@ -52,6 +52,11 @@ class Choices:
             self.refresh(parameters)
         self._parameters = bound
 
+    def specOf(self, identifier):
+        """The `BackendSpec` of a model that can segment; None otherwise."""
+        row = self._rows.get(identifier)
+        return row.spec if row is not None else None
+
     def refresh(self, parameters):
         """Show the parameters, and what belongs to the model and the window chosen."""
         bound, self._parameters = self._parameters, None

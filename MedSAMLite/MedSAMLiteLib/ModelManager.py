@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from medsam_backends.backend import BackendSpec
 from medsam_backends.checkpoints import catalogue, import_checkpoint, install
 from medsam_backends.errors import ModelError, OutputError
 from medsam_backends.manifest import read_manifest
@@ -36,6 +37,7 @@ class ModelRow:
     size_bytes: int = 0
     canDelete: bool = False
     path: Path | None = None
+    spec: BackendSpec | None = None
 
 
 class ModelManager:
@@ -111,6 +113,7 @@ class ModelManager:
             size_bytes=sum(file.stat().st_size for file in files),
             canDelete=entry.source == "user" and entry.path is not None,
             path=entry.path,
+            spec=spec,
         )
 
     def _offered(self, model):

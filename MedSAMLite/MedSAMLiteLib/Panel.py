@@ -3,8 +3,6 @@
 Written so that PythonQt and PySide6 both run it: setters are called, values are read by ``property``.
 """
 
-import time
-
 import ctk  # noqa: F401  the .ui file names its classes
 import qt
 import slicer
@@ -13,8 +11,10 @@ from medsam_backends.errors import MedSAMLiteError
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
+from .Advice import adviceOn
 from .BoxNode import BoxNode
 from .BoxTable import BoxTable
+from .ButtonStates import ButtonStates
 from .Choices import Choices
 from .DependencySetup import DependencySetup
 from .Geometry import VolumeGeometry
@@ -23,7 +23,10 @@ from .ModelManager import ModelManager
 from .ModelPicture import ModelPicture
 from .Placement import Placement
 from .ResultView import ResultView
+from .Shortcuts import Shortcuts
 from .SlicePreview import SlicePreview
+from .StatusLine import StatusLine
+from .VolumeViews import modalityOf
 
 __all__ = ["Panel"]
 
@@ -45,8 +48,10 @@ class Panel(VTKObservationMixin):
         self.ui = slicer.util.childWidgetVariables(self.widget)
         self.widget.setMRMLScene(slicer.mrmlScene)
         self.logic = MedSAMLiteLogic()
-        self.logic.changed, self.logic.failed, self.logic.finished = self.refresh, self.showError, self.onJobFinished
+        self.status = StatusLine(self.ui.statusLabel, self.ui.progressBar, self.logic)
+        self.logic.changed, self.logic.failed, self.logic.finished = self.refresh, self.showError, self.status.finished
         self.setup = DependencySetup(resourcePath("requirements.txt"))
+        self.buttons = ButtonStates(self.ui, self.logic, self.setup)
         self.models = ModelManager()
         self.preview = SlicePreview(self.logic)
         self.placement = Placement(self.showError, self.refresh)
@@ -54,8 +59,15 @@ class Panel(VTKObservationMixin):
         self.choices = Choices(self.ui, self.models)
         self.picture = ModelPicture(self.ui.pictureLabel, self.logic)
         self.result = ResultView(self.ui, self.logic)
-        self._parameters = self._guiTag = self._startedAt = None
-        self._shortcuts = []
+        self.shortcuts = Shortcuts(
+            {
+                "Shift+B": self.ui.addBoxButton,
+                "Shift+Return": self.ui.applyButton,
+                "Shift+P": self.ui.positivePointButton,
+                "Shift+N": self.ui.negativePointButton,
+            }
+        )
+        self._parameters = self._guiTag = None
         self._observedRois = []
         self._isEntered = self._isRefreshing = self._isRefreshDue = False
         self._connect()
@@ -66,7 +78,7 @@ class Panel(VTKObservationMixin):
     def enter(self):
         self._isEntered = True
         self.connectParameterNode()
-        self._installShortcuts()
+        self.shortcuts.install()
         self.choices.fillModels(self._parameters)
         self.refresh()
 
@@ -74,7 +86,7 @@ class Panel(VTKObservationMixin):
         self._isEntered = False
         self.placement.cancel()
         self.preview.setBox(None)
-        self._removeShortcuts()
+        self.shortcuts.remove()
         self.disconnectParameterNode()
 
     def cleanup(self):
@@ -198,14 +210,6 @@ class Panel(VTKObservationMixin):
     def onApply(self, boxes=None):
         self._start(lambda: self.logic.apply(boxes))
 
-    def onJobFinished(self, job):
-        if job.state == "cancelled":
-            self.ui.statusLabel.setText(_("Cancelled: nothing was changed."))
-        elif job.state == "done" and self._startedAt is not None:
-            self.ui.statusLabel.setText(
-                _("Done in {seconds:.1f} s.").format(seconds=time.monotonic() - self._startedAt)
-            )
-
     def onPoint(self, positive):
         volume = self.currentBox().volume
         self.placement.startPoint(volume, positive, self._onPoint)
@@ -231,7 +235,7 @@ class Panel(VTKObservationMixin):
             _("The segmentation was edited since. Undo takes these edits back as well. Undo?")
         ):
             return
-        self.ui.statusLabel.setText(_("Undone: {what}").format(what=self.logic.undo(node)))
+        self.status.say(_("Undone: {what}").format(what=self.logic.undo(node)))
 
     def onInstall(self):
         self.setup.install()
@@ -248,7 +252,7 @@ class Panel(VTKObservationMixin):
     # Showing
 
     def showError(self, message):
-        self.ui.statusLabel.setText(message)
+        self.status.say(message)
 
     def refresh(self):
         """Bring every widget up to date with the scene."""
@@ -264,7 +268,8 @@ class Panel(VTKObservationMixin):
             self._refreshSetup()
             self._refreshRange(box)
             self._refreshButtons(boxes, box)
-            self._refreshProgress()
+            self.status.refresh()
+            self._refreshAdvice(box)
             self._refreshCache()
             self.result.show(box, self._parameters.segmentation)
         finally:
@@ -289,52 +294,11 @@ class Panel(VTKObservationMixin):
                 self.ui.__dict__[name].setValue(value)
 
     def _refreshButtons(self, boxes, box):
-        volume, busy, ui = self._parameters.inputVolume, self.logic.isBusy(), self.ui
-        noVolume = "" if volume is not None else _("Choose an input volume first.")
-        notReady = "" if self.setup.isReady() else _("ONNX Runtime is missing: see Set-up above.")
-        isBusy = _("A segmentation is running: wait for it, or cancel it.") if busy else ""
-        drawn = [b for b in boxes if self.logic.stateOf(b) not in ("placing", "outside")]
-        noBox = "" if drawn else _("Add a box first.")
-        noSelection = "" if box is not None else _("Select a box in the table first.")
-        result = self.logic.recordOf(box) if box is not None else None
-        noResult = noSelection or (
-            "" if result is not None else _("The selected box has no result: press Apply first.")
-        )
-        canUndo = self.logic.writer.canUndo(self._parameters.segmentation)
-        for button, reason in (
-            (ui.addBoxButton, noVolume),
-            (ui.addFlatBoxButton, noVolume),
-            (ui.deleteBoxButton, noSelection),
-            (ui.applyButton, noVolume or notReady or isBusy or noBox),
-            (ui.applySelectedButton, noVolume or notReady or isBusy or noBox or noSelection),
-            (ui.cancelButton, "" if busy else _("Nothing is running.")),
-            (ui.positivePointButton, notReady or isBusy or noResult),
-            (ui.negativePointButton, notReady or isBusy or noResult),
-            (ui.keyBoxButton, notReady or isBusy or noResult),
-            (ui.undoButton, isBusy or ("" if canUndo else _("There is nothing to undo."))),
-            (ui.show3DButton, "" if self._parameters.segmentation else _("There is no segmentation yet.")),
-            (ui.segmentEditorButton, "" if self._parameters.segmentation else _("There is no segmentation yet.")),
-        ):
-            self._enable(button, reason)
+        self.buttons.refresh(self._parameters, boxes, box)
+        ui = self.ui
         placing = self.placement.what
         ui.addBoxButton.setText(_("Stop drawing") if placing == "box" else _("Add box"))
         ui.addFlatBoxButton.setText(_("Stop drawing") if placing == "flat box" else _("Add 2-D box"))
-
-    def _refreshProgress(self):
-        progress, busy = self.logic.progress, self.logic.isBusy()
-        self.ui.progressBar.setVisible(busy)
-        if not busy:
-            return
-        self.ui.progressBar.setMaximum(progress.total if progress else 0)
-        self.ui.progressBar.setValue(progress.done if progress else 0)
-        if progress is None or self._startedAt is None:
-            self.ui.statusLabel.setText(_("Loading the model..."))
-            return
-        text = _("{done} of {total} slices").format(done=progress.done, total=progress.total)
-        if 0 < progress.done < progress.total:
-            left = (time.monotonic() - self._startedAt) / progress.done * (progress.total - progress.done)
-            text = _("{slices}, about {seconds} s left").format(slices=text, seconds=max(1, round(left)))
-        self.ui.statusLabel.setText(text)
 
     def _refreshCache(self):
         counters = self.logic.engine.cache.counters
@@ -368,27 +332,23 @@ class Panel(VTKObservationMixin):
         wanted = box if usable and self.logic.stateOf(box) in ("drawn", "changed") else None
         self.preview.setBox(wanted)
         self.picture.show(self._parameters, box)
-        self._warnOblique(box)
 
-    def _warnOblique(self, box):
-        angle = self.preview.angleOf(box) if box is not None and box.isPlaced else 0.0
-        if angle > _OBLIQUE_DEG and not self.logic.isBusy():
-            self.ui.statusLabel.setText(
-                _("The slice view is tilted {angle} degrees: use its button 'Rotate to volume plane'.").format(
-                    angle=round(angle)
-                )
-            )
-
-    def _enable(self, button, reason):
-        tip = button.property("enabledToolTip")
-        if tip is None:
-            tip = button.property("toolTip")
-            button.setProperty("enabledToolTip", tip)
-        button.setEnabled(not reason)
-        button.setToolTip(reason or tip)
+    def _refreshAdvice(self, box):
+        """What speaks against this box or this view, under the table."""
+        advice = []
+        if box is not None and self.logic.stateOf(box) not in ("placing", "outside"):
+            spec = self.choices.specOf(self._parameters.model)
+            if spec is not None:
+                advice = adviceOn(box, self.logic.axisOf(box), spec, modalityOf(box.volume))
+            angle = self.preview.angleOf(box)
+            if angle > _OBLIQUE_DEG:
+                text = _("The slice view is tilted {angle} degrees: use its button 'Rotate to volume plane'.")
+                advice.append(text.format(angle=round(angle)))
+        self.ui.adviceLabel.setText(" ".join(advice))
+        self.ui.adviceLabel.setVisible(bool(advice))
 
     def _start(self, call):
-        self._startedAt = time.monotonic()
+        self.status.started()
         try:
             call()
         except MedSAMLiteError as error:
@@ -422,24 +382,3 @@ class Panel(VTKObservationMixin):
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
-
-    def _installShortcuts(self):
-        window = slicer.util.mainWindow()
-        if window is None or self._shortcuts:
-            return
-        ui = self.ui
-        for keys, button in (
-            ("Shift+B", ui.addBoxButton),
-            ("Shift+Return", ui.applyButton),
-            ("Shift+P", ui.positivePointButton),
-            ("Shift+N", ui.negativePointButton),
-        ):
-            shortcut = qt.QShortcut(qt.QKeySequence(keys), window)
-            shortcut.connect("activated()", button.click)  # does nothing while the button is disabled
-            self._shortcuts.append(shortcut)
-
-    def _removeShortcuts(self):
-        for shortcut in self._shortcuts:
-            shortcut.setParent(None)
-            shortcut.deleteLater()
-        self._shortcuts = []

@@ -7,7 +7,7 @@ import slicer
 from .Engine import View
 from .Geometry import VolumeGeometry
 
-__all__ = ["fingerprintOf", "viewOf"]
+__all__ = ["fingerprintOf", "modalityOf", "viewOf"]
 
 
 def viewOf(volume, axis, parameters):
@@ -39,7 +39,7 @@ def viewOf(volume, axis, parameters):
         preset=preset,
         level=level,
         width=width,
-        modality=_modality(volume),
+        modality=modalityOf(volume),
         model=parameters.model,
         runtime=parameters.runtime,
         threads=parameters.threads or max(1, (os.cpu_count() or 2) - 1),
@@ -58,7 +58,7 @@ def _displayed(volume):
     return "manual", display.GetLevel(), display.GetWindow()
 
 
-def _modality(volume):
+def modalityOf(volume):
     """DICOM modality of a volume loaded from DICOM; None otherwise."""
     uids = (volume.GetAttribute("DICOM.instanceUIDs") or "").split()
     database = getattr(slicer, "dicomDatabase", None)

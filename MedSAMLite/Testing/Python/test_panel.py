@@ -359,7 +359,7 @@ def test_the_model_dialog_shows_every_model(panel, tmp_path):
 
 def test_a_tilted_view_is_told(panel, volume, view):
     box = draw(panel, view)
-    assert "tilted" not in panel.ui.statusLabel.text()
+    assert panel.ui.adviceLabel.text() == ""
     turned = np.eye(4)
     turned[1:3, 1:3] = [[0.94, -0.342], [0.342, 0.94]]
     slicer.util.arrayFromVTKMatrix(view.node.GetSliceToRAS())
@@ -368,7 +368,45 @@ def test_a_tilted_view_is_told(panel, volume, view):
     )
     view.node.UpdateMatrices()
     panel.refresh()
-    assert "tilted 20" in panel.ui.statusLabel.text() and box.voxels == VoxelBox(*box.voxels.first, *box.voxels.last)
+    assert "tilted 20" in panel.ui.adviceLabel.text() and box.voxels == VoxelBox(*box.voxels.first, *box.voxels.last)
+
+
+def test_a_box_that_the_model_will_do_badly_is_told(panel, view):
+    box = draw(panel, view)
+    box.voxels = VoxelBox(0, 0, 8, 63, 63, 12)
+    panel.refresh()
+    assert "nearly the whole slice" in panel.ui.adviceLabel.text()
+    box.voxels = VoxelBox(30, 30, 8, 33, 33, 12)
+    panel.refresh()
+    assert "only 2 pixels" in panel.ui.adviceLabel.text()
+
+
+def test_undo_asks_before_it_loses_edits_made_elsewhere(panel, view, monkeypatch):
+    box = draw(panel, view)
+    panel.ui.applyButton.click()
+    settle(panel)
+    empty = np.zeros((20, 64, 64), np.uint8)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(empty, box.segmentation, box.segmentId, box.volume)
+    asked = []
+    monkeypatch.setattr(slicer.util, "confirmYesNoDisplay", lambda text, **_: bool(asked.append(text)))
+    panel.ui.undoButton.click()
+    assert len(asked) == 1 and box.segmentId
+    monkeypatch.setattr(slicer.util, "confirmYesNoDisplay", lambda text, **_: True)
+    panel.ui.undoButton.click()
+    assert not box.segmentId
+
+
+def test_a_box_dragged_or_renamed_elsewhere_is_followed(panel, view):
+    box = draw(panel, view)
+    panel.ui.applyButton.click()
+    settle(panel)
+    box.roi.SetName("Spleen")
+    box.roi.SetSize(20, 20, 20)
+    end = time.monotonic() + 5
+    while panel.ui.boxTable.item(0, 0).text() != "Spleen" and time.monotonic() < end:
+        APP.processEvents()
+    assert panel.ui.boxTable.item(0, 2).text() == "changed since Apply"
+    settle(panel)
 
 
 def test_the_module_file_makes_the_panel_and_the_logic(scene, volume):

@@ -1,0 +1,152 @@
+"""Segments: overlap rules and the Segment Editor's masks, undo with neighbours, surfaces, other lattices."""
+
+import numpy as np
+import pytest
+import slicer
+from medsam_backends.errors import OutputError
+from MedSAMLiteLib.ParameterNode import Overlap
+from MedSAMLiteLib.SegmentWriter import SegmentWriter
+from phantoms import makeVolume
+
+SHAPE = (6, 20, 20)
+
+
+@pytest.fixture
+def work(scene):
+    """(writer, volume, segmentation, old segment, new segment); the old one fills columns 0 to 9 of slices 1 to 3."""
+    writer = SegmentWriter()
+    volume = makeVolume(np.arange(np.prod(SHAPE), dtype=np.int16).reshape(SHAPE))
+    node = writer.newSegmentation(volume)
+    old, new = writer.addSegment(node, "old"), writer.addSegment(node, "new")
+    writer.write(node, old, volume, np.ones((3, 20, 10), bool), (1, 0, 0))
+    return writer, volume, node, old, new
+
+
+def full(writer, volume, node, segment):
+    mask, origin = writer.read(node, segment, volume)
+    out = np.zeros(SHAPE, bool)
+    out[tuple(slice(o, o + n) for o, n in zip(origin, mask.shape))] = mask
+    return out
+
+
+def box(k, j, i):
+    out = np.zeros(SHAPE, bool)
+    out[slice(*k), slice(*j), slice(*i)] = True
+    return out
+
+
+OLD, NEW = box((1, 4), (0, 20), (0, 10)), box((2, 5), (5, 15), (5, 15))
+
+
+def writeNew(work, overlap):
+    writer, volume, node, old, new = work
+    writer.write(node, new, volume, np.ones((3, 10, 10), bool), (2, 5, 5), overlap)
+    return full(writer, volume, node, old), full(writer, volume, node, new)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("overlap", list(Overlap))
+def test_overlap_rules(work, overlap, shared):
+    writer, volume, node, old, new = work
+    if shared:  # both in one labelmap, as the Segment Editor leaves them
+        writer.write(node, new, volume, np.ones((1, 2, 2), bool), (5, 18, 18))
+        node.GetSegmentation().CollapseBinaryLabelmaps(False)
+        assert node.GetSegmentation().GetNumberOfLayers() == 1
+    keptOld, gotNew = writeNew(work, overlap)
+    overwrites = overlap in (Overlap.OVERWRITE_ALL, Overlap.OVERWRITE_VISIBLE)
+    assert np.array_equal(keptOld, OLD & ~NEW if overwrites else OLD)
+    assert np.array_equal(gotNew, NEW & ~OLD if overlap is Overlap.KEEP_OTHERS else NEW)
+
+
+def test_hidden_segments_are_not_overwritten_when_visible_ones_are(work):
+    work[2].GetDisplayNode().SetSegmentVisibility(work[3], False)
+    keptOld, _ = writeNew(work, Overlap.OVERWRITE_VISIBLE)
+    assert np.array_equal(keptOld, OLD)
+
+
+def editor(**settings):
+    node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLSegmentEditorNode")
+    node.UnRegister(None)
+    node.SetSingletonTag("SegmentEditor")
+    node = slicer.mrmlScene.AddNode(node)
+    for name, value in settings.items():
+        getattr(node, "Set" + name)(*value if isinstance(value, tuple) else (value,))
+    return node
+
+
+KINDS = slicer.vtkMRMLSegmentationNode
+
+
+@pytest.mark.parametrize(
+    "settings, expected",
+    [
+        ({"MaskMode": KINDS.EditAllowedOutsideAllSegments}, NEW & ~OLD),
+        ({"MaskMode": KINDS.EditAllowedInsideAllSegments}, NEW & OLD),
+        (
+            {"SourceVolumeIntensityMask": True, "SourceVolumeIntensityMaskRange": (0, 999)},
+            NEW & (np.arange(np.prod(SHAPE)).reshape(SHAPE) <= 999),
+        ),
+    ],
+)
+def test_the_segment_editors_masks_are_obeyed(work, settings, expected):
+    editor(OverwriteMode=slicer.vtkMRMLSegmentEditorNode.OverwriteNone, **settings)
+    keptOld, gotNew = writeNew(work, Overlap.SEGMENT_EDITOR)
+    assert np.array_equal(gotNew, expected) and np.array_equal(keptOld, OLD)
+
+
+def test_the_segment_editors_overwrite_mode_is_obeyed(work):
+    editor(OverwriteMode=slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments)
+    keptOld, gotNew = writeNew(work, Overlap.SEGMENT_EDITOR)
+    assert np.array_equal(keptOld, OLD & ~NEW) and np.array_equal(gotNew, NEW)
+
+
+def test_undo_gives_neighbours_back_and_tells_of_later_edits(work):
+    writer, volume, node, old, new = work
+    writer.saveState(node, "Kidney")
+    writeNew(work, Overlap.OVERWRITE_ALL)
+    writer.markContent(node)
+    assert writer.canUndo(node) == "Kidney" and not writer.editedSince(node)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(np.zeros(SHAPE, np.uint8), node, new, volume)
+    assert writer.editedSince(node)
+    assert writer.undo(node) == "Kidney"
+    assert np.array_equal(full(writer, volume, node, old), OLD)
+    assert not full(writer, volume, node, new).any() and writer.canUndo(node) == ""
+
+
+def test_a_shown_surface_follows_and_one_not_shown_is_not_made(work):
+    writer, volume, node, old, new = work
+    writeNew(work, Overlap.ALLOW)
+    assert not node.GetSegmentation().ContainsRepresentation("Closed surface")
+    node.CreateClosedSurfaceRepresentation()
+    writeNew(work, Overlap.ALLOW)
+    assert node.GetSegmentation().ContainsRepresentation("Closed surface")
+
+
+def test_an_empty_result_empties_the_segment(work):
+    writer, volume, node, old, new = work
+    writer.write(node, old, volume, np.zeros((0, 0, 0), bool), (0, 0, 0))
+    assert not full(writer, volume, node, old).any()
+
+
+def test_a_deleted_segment_says_what_to_do(work):
+    writer, volume, node, old, new = work
+    node.GetSegmentation().RemoveSegment(new)
+    with pytest.raises(OutputError, match="press Apply"):
+        writer.write(node, new, volume, np.ones((1, 1, 1), bool), (0, 0, 0))
+
+
+def test_a_segmentation_of_another_volume_takes_the_voxels_at_their_place(work):
+    writer, volume, node, old, new = work
+    finer = makeVolume(np.zeros((12, 40, 40), np.int16), "finer", (0.5, 0.5, 1.0))
+    writer.write(node, new, finer, np.ones((4, 8, 8), bool), (4, 12, 12))
+    mask, origin = writer.read(node, new, finer)
+    assert mask.all() and mask.shape == (4, 8, 8) and origin == (4, 12, 12)
+    assert np.array_equal(full(writer, volume, node, old), OLD)
+
+
+def test_different_transforms_that_are_not_linear_are_refused(work):
+    writer, volume, node, old, new = work
+    warp = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLBSplineTransformNode")
+    volume.SetAndObserveTransformNodeID(warp.GetID())
+    with pytest.raises(OutputError, match="harden"):
+        writer.write(node, new, volume, np.ones((1, 1, 1), bool), (0, 0, 0))
