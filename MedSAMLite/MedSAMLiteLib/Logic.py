@@ -17,17 +17,17 @@ from slicer.util import VTKObservationMixin
 from .BoxNode import BoxNode
 from .Engine import Engine
 from .Geometry import VolumeGeometry
+from .JobRunner import JobRunner
 from .ParameterNode import MedSAMLiteParameterNode, PropagationAxis
 from .ResultDelivery import Plan, deliver
 from .SegmentRecord import SegmentRecord
 from .SegmentWriter import SegmentWriter
 from .Targets import clicksOf, drawnKey, grown, segmentOf, targetOf
 from .VolumeViews import viewOf
-from .Worker import Job, Worker
+from .Worker import Job
 
 __all__ = ["MedSAMLiteLogic"]
 
-_POLL_MS = 5
 _PROGRESS_S = 0.1
 """Least time between two calls of `changed` for progress alone."""
 _COLORS = ((0.9, 0.6, 0.1), (0.2, 0.7, 0.9), (0.5, 0.8, 0.3), (0.9, 0.4, 0.5), (0.7, 0.5, 0.9), (0.4, 0.8, 0.7))
@@ -43,7 +43,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
         VTKObservationMixin.__init__(self)
-        self.worker = Worker()
+        self.worker = JobRunner()
         self.writer = SegmentWriter()
         self.engine = Engine(self.getParameterNode().cacheMegabytes << 20)
         self.changed = lambda: None
@@ -51,7 +51,6 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.failed = lambda message: logging.error("MedSAMLite: %s", message)
         self.progress = None  # last `Progress` of the job at work
         self._shownAt = 0.0
-        self._timer = None
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
@@ -64,10 +63,6 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         """Cancel all jobs, end the thread and free the model; the logic cannot be used afterwards."""
         self.removeObservers()
         self.worker.close()
-        if self._timer is not None:
-            self._timer.stop()
-            self._timer.deleteLater()
-            self._timer = None
         self.engine.close()
         self.writer.forget()
 
@@ -148,10 +143,10 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
             kind="preview",
             latestOnly=True,
         )
-        self.submit(job)
+        self.worker.submit(job)
         if not wait:
             return job
-        self._wait(job)
+        self.worker.waitFor(job)
         return results[0]
 
     def isPreviewCached(self, box, index):
@@ -161,7 +156,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     def picture(self, volume, axis, index, done):
         """Have `done` called with the 0..255 picture of a slice that the model sees."""
         view = self.view(volume, axis)
-        return self.submit(
+        return self.worker.submit(
             Job(
                 lambda job: self.engine.picture(view, index),
                 done,
@@ -310,36 +305,11 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         job.failed = None if wait else self._fail
         job.finished = self._onFinished
         self.progress = None
-        self.submit(job)
+        self.worker.submit(job)
         self.changed()
         if wait:
-            self._wait(job)
+            self.worker.waitFor(job)
         return job
-
-    def submit(self, job):
-        """Queue any job on the worker and have its outcome handed over by the timer."""
-        self.worker.submit(job)
-        self._startTimer()
-        return job
-
-    def _startTimer(self):
-        if self._timer is None:
-            try:
-                import qt
-            except ImportError:
-                return  # without an application whoever waits hands over the results
-            self._timer = qt.QTimer()
-            self._timer.setInterval(_POLL_MS)
-            self._timer.connect("timeout()", self._onTimer)
-        self._timer.start()
-
-    def _onTimer(self):
-        self.worker.pump()
-        if not self.worker.activeJobs and self._timer is not None:
-            self._timer.stop()
-
-    def _wait(self, job):
-        job.wait(betweenPumps=slicer.app.processEvents)
 
     def _onProgress(self, progress):
         self.progress = progress

@@ -115,7 +115,7 @@ class ModelDialog:
         self.detail.setText(text)
         for button in (self.installButton, self.importButton, self.deleteButton):
             button.setEnabled(False)
-        self.logic.submit(Job(function, done=lambda _result: self.fill(), failed=self._failed, kind="model"))
+        self.logic.worker.submit(Job(function, done=lambda _result: self.fill(), failed=self._failed, kind="model"))
 
     def _try(self, call):
         try:

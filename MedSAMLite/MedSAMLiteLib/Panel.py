@@ -16,12 +16,13 @@ from .BoxNode import BoxNode
 from .BoxTable import BoxTable
 from .ButtonStates import ButtonStates
 from .Choices import Choices
+from .Corrections import Corrections
 from .DependencySetup import DependencySetup
-from .Geometry import VolumeGeometry
 from .Logic import MedSAMLiteLogic
 from .ModelManager import ModelManager
 from .ModelPicture import ModelPicture
 from .Placement import Placement
+from .RangeEditor import RangeEditor
 from .ResultView import ResultView
 from .Shortcuts import Shortcuts
 from .SlicePreview import SlicePreview
@@ -55,6 +56,8 @@ class Panel(VTKObservationMixin):
         self.models = ModelManager()
         self.preview = SlicePreview(self.logic)
         self.placement = Placement(self.showError, self.refresh)
+        self.corrections = Corrections(self.placement, self.logic, self._start, self.showError)
+        self.range = RangeEditor(self.ui, self.logic, self.preview, self.showError)
         self.table = BoxTable(self.ui.boxTable, self.logic, self.selectBox)
         self.choices = Choices(self.ui, self.models)
         self.picture = ModelPicture(self.ui.pictureLabel, self.logic)
@@ -104,7 +107,7 @@ class Panel(VTKObservationMixin):
             return
         self._parameters = self.logic.getParameterNode()
         if self._parameters.inputVolume is None:
-            self._parameters.inputVolume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            self._parameters.inputVolume = _volumeInView()
         self._guiTag = self._parameters.connectGui(self.ui)
         self.choices.connect(self._parameters)
         self._volume = self._parameters.inputVolume
@@ -185,49 +188,10 @@ class Panel(VTKObservationMixin):
         self.selectBox(boxes[-1] if boxes else None)
         slicer.mrmlScene.RemoveNode(box.roi)
 
-    def onRangeEdited(self, *_):
-        box = self.currentBox()
-        if box is not None and not self._isRefreshing:
-            first, last = (
-                self.ui.__dict__[name].property("value") for name in ("firstSliceSpinBox", "lastSliceSpinBox")
-            )
-            box.setSliceRange(first, last)
-            self.refresh()
-
-    def onRangeFromView(self, end):
-        box = self.currentBox()
-        view = self.preview.sliceInView(box.volume, self.logic.axisOf(box))
-        if view is None:
-            self.showError(_("No slice view runs along the axis of this box: scroll a view of that orientation."))
-            return
-        bounds = list(box.sliceRange)
-        bounds[end] = view
-        box.setSliceRange(*bounds)
-        self.refresh()
-
     # Jobs
 
     def onApply(self, boxes=None):
         self._start(lambda: self.logic.apply(boxes))
-
-    def onPoint(self, positive):
-        volume = self.currentBox().volume
-        self.placement.startPoint(volume, positive, self._onPoint)
-
-    def _onPoint(self, ijk, positive):
-        box = self.currentBox()
-        index = round(ijk["ijk".index(self.logic.recordOf(box).axis)])
-        self._start(lambda: self.logic.correct(box, index, points=[(ijk, positive)]))
-
-    def onKeyBox(self):
-        self.placement.startKeyBox(self.currentBox().volume, self._onKeyBox)
-
-    def _onKeyBox(self, voxels, axis, index):
-        box = self.currentBox()
-        if axis != self.logic.recordOf(box).axis:
-            self.showError(_("Draw the box in a view along the axis in which the object was segmented."))
-            return
-        self._start(lambda: self.logic.correct(box, index, key=[*voxels.first, *voxels.last]))
 
     def onUndo(self):
         node = self._parameters.segmentation
@@ -266,7 +230,7 @@ class Panel(VTKObservationMixin):
             self.table.show(boxes, box)
             self.choices.refresh(self._parameters)
             self._refreshSetup()
-            self._refreshRange(box)
+            self.range.show(box)
             self._refreshButtons(boxes, box)
             self.status.refresh()
             self._refreshAdvice(box)
@@ -282,16 +246,6 @@ class Panel(VTKObservationMixin):
         if not ready:
             self.ui.setupLabel.setText(self.setup.explanation())
             self.ui.offlineLabel.setText(self.setup.offlineInstructions())
-
-    def _refreshRange(self, box):
-        usable = box is not None and self.logic.stateOf(box) not in ("placing", "outside")
-        for name in ("firstSliceSpinBox", "lastSliceSpinBox", "firstFromViewButton", "lastFromViewButton"):
-            self.ui.__dict__[name].setEnabled(usable)
-        if usable:
-            size = VolumeGeometry(box.volume).size_ijk["ijk".index(box.axis)]
-            for name, value in zip(("firstSliceSpinBox", "lastSliceSpinBox"), box.sliceRange):
-                self.ui.__dict__[name].setMaximum(size - 1)
-                self.ui.__dict__[name].setValue(value)
 
     def _refreshButtons(self, boxes, box):
         self.buttons.refresh(self._parameters, boxes, box)
@@ -364,21 +318,26 @@ class Panel(VTKObservationMixin):
             (ui.addBoxButton, lambda: self.onAddBox(False)),
             (ui.addFlatBoxButton, lambda: self.onAddBox(True)),
             (ui.deleteBoxButton, self.onDeleteBox),
-            (ui.firstFromViewButton, lambda: self.onRangeFromView(0)),
-            (ui.lastFromViewButton, lambda: self.onRangeFromView(1)),
             (ui.applyButton, lambda: self.onApply()),
             (ui.applySelectedButton, lambda: self.onApply([self.currentBox()])),
             (ui.cancelButton, self.logic.cancel),
-            (ui.positivePointButton, lambda: self.onPoint(True)),
-            (ui.negativePointButton, lambda: self.onPoint(False)),
-            (ui.keyBoxButton, self.onKeyBox),
+            (ui.positivePointButton, lambda: self.corrections.startPoint(self.currentBox(), True)),
+            (ui.negativePointButton, lambda: self.corrections.startPoint(self.currentBox(), False)),
+            (ui.keyBoxButton, lambda: self.corrections.startKeyBox(self.currentBox())),
             (ui.undoButton, self.onUndo),
             (ui.clearCacheButton, lambda: (self.logic.engine.cache.clear(), self.refresh())),
         ):
             button.connect("clicked()", slot)
-        for spin in (ui.firstSliceSpinBox, ui.lastSliceSpinBox):
-            spin.connect("valueChanged(int)", self.onRangeEdited)
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
+
+
+def _volumeInView():
+    """The volume that the user works with, else the first that can be segmented."""
+    active = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
+    nodes = [slicer.mrmlScene.GetNodeByID(active)] if active else []
+    nodes += slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    usable = ("vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode")
+    return next((node for node in nodes if node is not None and node.GetClassName() in usable), None)
