@@ -43,7 +43,7 @@ class MedSAMLiteParameterNode:
     level, width : of the preset ``manual``, in the volume's units
     boxMargin : voxels by which a box is grown in its plane before the model sees it
     cacheMegabytes : bound of the embedding cache
-    threads : of the inference; 0 leaves one core free
+    threads : of the inference; 0 leaves one core free where there are more than two
     """
 
     inputVolume: vtkMRMLScalarVolumeNode

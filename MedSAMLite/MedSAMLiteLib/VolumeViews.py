@@ -42,13 +42,19 @@ def viewOf(volume, axis, parameters):
         modality=modalityOf(volume),
         model=parameters.model,
         runtime=parameters.runtime,
-        threads=parameters.threads or max(1, (os.cpu_count() or 2) - 1),
+        threads=parameters.threads or _automaticThreads(),
     )
 
 
 def fingerprintOf(volume):
     """Changes with the voxels of a volume, not with its display; begins with the node's ID and a blank."""
     return f"{volume.GetID()} {volume.GetImageData().GetMTime()}"
+
+
+def _automaticThreads():
+    """All cores but one, which stays free for the application; both of two, or a preview would lag."""
+    cores = os.cpu_count() or 2
+    return max(min(2, cores), cores - 1)
 
 
 def _displayed(volume):
