@@ -1,9 +1,9 @@
-"""The rule of models that know a slice's place in the box and take the neighbours' masks.
+"""The rule of models that know a slice's place in the box and may take the neighbours' masks.
 
-Every slice is first segmented on its own from the user's box and its place between the box's ends.
-Then the surest slices speak to their neighbours: walking outwards from the key slices (else from
-the surest), each slice is segmented again with the masks beside it as prior.  What both passes say is
-averaged and smoothed across slices.  No published system does this; there the first slice decides alone.
+Every slice is segmented on its own from the user's box and its place between the box's ends, then
+averaged with its neighbours and weighed lightly against the ellipsoid inscribed in the box.  Only where
+the user spoke on single slices is the stack walked outwards from them, each slice with the masks beside
+it as prior: without such a key, measured, the walk did not help.
 """
 
 from __future__ import annotations
@@ -24,32 +24,29 @@ __all__ = ["Sweep"]
 
 @dataclass(frozen=True)
 class Sweep:
-    """Two passes over all slices; see the module.
+    """All slices on their own, then together; see the module.
 
     Attributes
     ----------
-    passes : how often slices are segmented with their neighbours as prior; 0 leaves out the walk
-    own : weight of what a slice said before, against what it says with the prior
+    own : weight of what a slice said on its own, against what it says with its neighbours as prior
     smooth : weight of each neighbouring slice relative to the slice itself
+    shape : weight of the ellipsoid, in logits at its centre
     """
 
-    passes: int = 1
     own: float = 0.5
-    smooth: float = 0.25
+    smooth: float = 0.5
+    shape: float = 1.0
 
     def __call__(self, request: Request, model: SliceModel) -> Iterator[SliceResult]:
         state = _State(request, model, Region.of(request, model.shape[1:]))
         for index in state.todo:
-            prompt = request.keys.get(index) or Prompt(
-                request.box, position=place(index, request.first, request.last)
-            )
+            prompt = request.keys.get(index) or Prompt(request.box, position=place(index, request.first, request.last))
             state.ask(index, prompt)
             yield state.result(index, state.maps[index])
-        if len(state.todo) > 1 and "prior" in model.prompts:
-            for _ in range(self.passes):
-                state.walk(self.own)
+        if request.keys and "prior" in model.prompts:
+            state.walk(self.own)
         for index in state.todo:
-            yield state.result(index, state.smoothed(index, self.smooth))
+            yield state.result(index, state.agreed(index, self.smooth, self.shape))
 
 
 @dataclass(eq=False)
@@ -73,28 +70,27 @@ class _State:
         self.maps[index], self.sure[index] = self.region.logits(prediction), prediction.iou
 
     def walk(self, own: float) -> None:
-        """Segment again outwards from the seeds, each slice with the mean of its neighbours as prior."""
-        seeds = {*self.request.keys, *self.request.known} or {max(self.todo, key=lambda n: self.sure[n])}
-        rest = (n for n in self.todo if n not in seeds)
-        for index in sorted(rest, key=lambda n: min(abs(n - seed) for seed in seeds)):
+        """Segment again outwards from the key slices, each slice with the mean of its neighbours as prior."""
+        keys = self.request.keys
+        rest = (n for n in self.todo if n not in keys)
+        for index in sorted(rest, key=lambda n: min(abs(n - key) for key in keys)):
             beside = [self.maps[n] for n in (index - 1, index + 1) if n in self.maps]
-            chances = [1 / (1 + np.exp(-values)) for values in beside]
-            prior = np.asarray(np.mean(chances, axis=0), np.float32)
+            prior = np.asarray(np.mean([1 / (1 + np.exp(-values)) for values in beside], axis=0), np.float32)
             if not (prior > 0.5).any():
                 continue
             before, sure = self.maps[index], self.sure[index]
-            prompt = replace(self.prompts[index], prior=self.region.full(prior))
-            self.ask(index, prompt)
+            self.ask(index, replace(self.prompts[index], prior=self.region.full(prior)))
             self.maps[index] = own * before + (1 - own) * self.maps[index]
             self.sure[index] = own * sure + (1 - own) * self.sure[index]
 
-    def smoothed(self, index: int, weight: float) -> NDArray[np.float32]:
-        """Logits averaged with the neighbours', except where the user spoke."""
+    def agreed(self, index: int, smooth: float, shape: float) -> NDArray[np.float32]:
+        """Logits averaged with the neighbours' and the ellipsoid's, except where the user spoke."""
         if index in self.request.keys:
             return self.maps[index]
         beside = [self.maps[n] for n in (index - 1, index + 1) if n in self.maps]
-        total = self.maps[index] + weight * np.sum(beside, axis=0) if beside else self.maps[index]
-        return np.asarray(total / (1 + weight * len(beside)), np.float32)
+        total = self.maps[index] + smooth * np.sum(beside, axis=0) if beside else self.maps[index]
+        ellipsoid = self.region.ellipsoid(self.request, index)
+        return np.asarray(total / (1 + smooth * len(beside)) + shape * ellipsoid, np.float32)
 
     def result(self, index: int, logits: NDArray[np.float32]) -> SliceResult:
         mask = self.region.full(logits > 0)
