@@ -49,7 +49,7 @@ def test_every_example_of_the_script_repository_runs(ready):
 
 def test_links_and_pictures_exist_and_are_small():
     for page in DOCS.glob("*.md"):
-        folder = ROOT if page.name == "readme-section.md" else DOCS
+        folder = page.parent
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
             if not target.startswith("http"):
                 assert (folder / target).is_file(), (page.name, target)
