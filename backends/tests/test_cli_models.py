@@ -46,7 +46,7 @@ def test_check_runs_models_and_says_which_fail(
     tiny: str, models_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["models", "check"]) == 0
-    assert capsys.readouterr().out == "tiny: sound\n"
+    assert "tiny: sound" in capsys.readouterr().out.splitlines()
     other = tiny_models.sam_model(models_folder / "other", "other")
     tiny_models.write_manifest(other, edit=lambda raw: raw["input"].update(size=48))
     assert main(["models", "check"]) == 2

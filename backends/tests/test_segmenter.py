@@ -189,12 +189,24 @@ def test_a_correction_runs_again_what_lies_between_key_slices(tmp_path: Path) ->
     corrected = segmenter.correct(
         segment, 11, Prompt(box, points=(Point(6.5, 4.5),)), rule="track", progress=seen.append
     )
-    assert segmenter.model.timings.decodes - decodes == 4, "slices 9 to 12, beyond the key slice 8"
+    assert segmenter.model.timings.decodes - decodes == 7, "key slice 11 once; 9, 10 and 12 with two boxes each"
     assert {report.index for report in corrected.slices if report.key} == {5, 8, 11}
     full = corrected.full((SIDE, SIDE, SIDE))
     assert full[11, 4, 6] and not segment.full((SIDE, SIDE, SIDE))[11, 4, 6]
     np.testing.assert_array_equal(full[4:9], segment.full((SIDE, SIDE, SIDE))[4:9])
     assert [p.done for p in seen] == [1, 2, 3, 4]
+
+
+def test_sweep_carries_a_correction_to_the_slices_beside_it(tmp_path: Path) -> None:
+    backend = open_folder(tiny_models.window_model(tmp_path / "m"), threads=1)
+    segmenter, box = VolumeSegmenter(backend, brick()), (5.0, 3.0, 23.0, 28.0)
+    [segment] = segmenter.segment([Target(LOOSE)], rule="sweep")
+    assert segmenter.model.timings.decodes == len(segment.slices) == 9, "one decode a slice where nobody spoke"
+    corrected = segmenter.correct(segment, 8, Prompt(box, points=(Point(6.5, 4.5),)), rule="sweep")
+    assert segmenter.model.timings.decodes - 9 > 9, "the walk asks the slices again, with a prior"
+    full = corrected.full((SIDE, SIDE, SIDE))
+    assert full[8, 4, 6] and not segment.full((SIDE, SIDE, SIDE))[8, 4, 6]
+    assert [report.index for report in corrected.slices if report.key] == [8]
 
 
 def test_neighbouring_slices_are_the_channels_of_a_model_that_asks_for_them(tmp_path: Path) -> None:
