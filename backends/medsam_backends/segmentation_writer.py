@@ -16,7 +16,7 @@ from .image_reader import Volume
 from .named_mask import NamedMask, label_type, overlapping
 from .seg_nrrd import write_label_map, write_segmentation_nrrd
 
-__all__ = ["FORMATS", "check_output", "replacing", "write_segmentation"]
+__all__ = ["FORMATS", "check_free", "check_output", "replacing", "write_segmentation"]
 
 
 def write_segmentation(
@@ -62,6 +62,12 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> str:
     ending = next((known for known in FORMATS if path.name.lower().endswith(known)), None)
     if ending is None:
         raise OutputError(f"The ending of '{path.name}' names no format: use one of {', '.join(FORMATS)}.")
+    check_free(path, force)
+    return ending
+
+
+def check_free(path: Path, force: bool) -> None:
+    """Raise `OutputError` unless a file may be written at `path`; an existing one only with `force`."""
     if not os.path.isdir(path.parent):
         raise OutputError(f"The folder {path.parent} does not exist: create it first.")
     if os.path.isdir(path):
@@ -70,7 +76,6 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> str:
         raise OutputError(f"{path} exists: choose another name, or --force to replace it.")
     if not os.access(path.parent, os.W_OK):
         raise OutputError(f"The folder {path.parent} is read-only: choose another.")
-    return ending
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import click
 
 from ..errors import OutputError
 from ..io import Volume, check_output, replacing, write_segmentation
+from ..segmentation_writer import check_free
 from .job import Outcome
 from .report import as_json, describe, lines
 
@@ -84,14 +84,7 @@ class Results:
 def _check(path: Path, ending: str, force: bool) -> None:
     if path.suffix.lower() != ending:
         raise OutputError(f"'{path.name}' must end in {ending}.")
-    if not os.path.isdir(path.parent):
-        raise OutputError(f"The folder {path.parent} does not exist: create it first.")
-    if os.path.isdir(path):
-        raise OutputError(f"{path} is a folder: give a file name.")
-    if os.path.exists(path) and not force:
-        raise OutputError(f"{path} exists: choose another name, or --force to replace it.")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"The folder {path.parent} is read-only: choose another.")
+    check_free(path, force)
 
 
 def _write(path: Path, content: bytes, force: bool) -> None:
