@@ -109,10 +109,10 @@ class IntensityTransform:
         image = _without_opacity(image)
         if image.dtype == np.uint8 and (self.low, self.high) == (0, 255):
             return image
-        if not self.high > self.low:
+        if not self.high / 2 > self.low / 2:  # halves, as `_double` takes them: the smallest range vanishes
             return np.zeros(image.shape, np.float32)
         largest = max(abs(self.low), abs(self.high))
-        exact_in_single = self.high - self.low >= 1e-3 * largest and largest < 1e30
+        exact_in_single = self.high - self.low >= 1e-3 * largest and 1e-30 < largest < 1e30
         with np.errstate(over="ignore", invalid="ignore"):
             picture = self._single(image) if exact_in_single else self._double(image)
             suspect = image.dtype.kind == "f" and not np.isfinite(picture.sum())  # far cheaper than a look at each

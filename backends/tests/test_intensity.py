@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from medsam_backends.errors import InputError, PromptError
@@ -167,6 +167,8 @@ def test_a_large_volume_is_sampled_evenly() -> None:
     hnp.arrays(st.sampled_from(TYPES + FLOATS), hnp.array_shapes(min_dims=3, max_dims=3, max_side=4)),
     st.sampled_from(["auto", "mr", "pet", "abdomen", "none"]),
 )
+@example(np.array([[[5.4e-228, 0.0]]]), "auto")
+@example(np.array([[[5e-324, 0.0]]]), "auto")
 def test_any_array_gives_a_picture_in_range_and_stays_unwritten(volume: np.ndarray, preset: str) -> None:
     before = volume.copy()
     volume.flags.writeable = False
