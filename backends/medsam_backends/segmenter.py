@@ -10,106 +10,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backend import Backend
-from .boxes import VoxelBox
+from .boxes import Axis
 from .cache import EmbeddingCache
 from .errors import PromptError
 from .intensity import IntensityTransform, fit
+from .mask_crops import MaskCrops
 from .propagation import Request, SliceResult, get_rule
+from .segment import Progress, Segment, SliceReport, Target
 from .slices import SliceStack
-from .types import Box, Prediction, Prompt
-from .volume_slices import Timings, VolumeSlices
+from .types import Prediction, Prompt
+from .volume_slices import VolumeSlices
 
 __all__ = ["DEFAULT_CACHE_BYTES", "Progress", "Segment", "SliceReport", "Target", "VolumeSegmenter"]
 
 DEFAULT_CACHE_BYTES = 512 * 2**20
-Axis = Literal["i", "j", "k"]
-
-
-@dataclass(frozen=True)
-class Target:
-    """One object to segment.
-
-    Attributes
-    ----------
-    box : first and last voxel of the object along i, j and k
-    keys : further prompts on single slices of the propagation axis: a box drawn there, or clicks
-    """
-
-    box: VoxelBox
-    name: str = ""
-    keys: Mapping[int, Prompt] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SliceReport:
-    """What happened on one slice: its index, the confidence in [0, 1], pixels, and why it stands out."""
-
-    index: int
-    confidence: float
-    pixels: int
-    note: str = ""
-    key: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Segment:
-    """A segmented object, as a crop of the volume.
-
-    Attributes
-    ----------
-    mask : bool, cropped to the object, axes (k, j, i) like the volume's array
-    origin : (k, j, i) of the crop's first voxel
-    axis : the axis it was propagated along
-    slices : a report a slice of that axis
-    """
-
-    name: str
-    target: Target
-    mask: NDArray[np.bool_]
-    origin: tuple[int, int, int]
-    axis: Axis
-    slices: tuple[SliceReport, ...]
-    timings: Timings
-    elapsed_s: float
-    messages: tuple[str, ...] = ()
-
-    @property
-    def voxels(self) -> int:
-        """Number of voxels."""
-        return int(np.count_nonzero(self.mask))
-
-    @property
-    def confidence(self) -> float:
-        """Mean confidence over the slices, weighted by their pixels; 0 when empty."""
-        weights = np.array([report.pixels for report in self.slices], np.float64)
-        if weights.sum() == 0:
-            return 0.0
-        return float(np.average([report.confidence for report in self.slices], weights=weights))
-
-    def full(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        """The mask at the size of the volume, (K, J, I) bool."""
-        out = np.zeros(shape[:3], bool)
-        k, j, i = self.origin
-        depth, rows, columns = self.mask.shape
-        out[k : k + depth, j : j + rows, i : i + columns] = self.mask
-        return out
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Slices done of all slices to do, and the object at work."""
-
-    done: int
-    total: int
-    target: int
 
 
 class VolumeSegmenter:
@@ -238,57 +159,60 @@ class VolumeSegmenter:
         self, target: Target, request: Request, rule: str, messages: tuple[str, ...], report: Callable[[int], None]
     ) -> Segment:
         start, before = time.perf_counter(), self.model.timings
-        results: dict[int, SliceResult] = dict(request.known)
+        crops = MaskCrops()
+        reports: dict[int, SliceReport] = {}
+
+        def keep(result: SliceResult) -> None:
+            crops.put(result.index, result.mask)
+            pixels, key = crops.pixels(result.index), result.index in target.keys
+            reports[result.index] = SliceReport(result.index, result.confidence, pixels, result.note, key)
+
+        for result in request.known.values():
+            keep(result)
         fresh: set[int] = set()
         for result in get_rule(rule or self.backend.spec.rule)(request, self.model):
-            results[result.index] = result
+            keep(result)
             fresh.add(result.index)
             report(len(fresh))
-        mask, origin = self._collect(results, request.box)
-        after = self.model.timings
-        spent = Timings(
-            after.encode_s - before.encode_s,
-            after.decode_s - before.decode_s,
-            after.encodes - before.encodes,
-            after.decodes - before.decodes,
+        crop, (first, row, column) = crops.together()
+        i, j, k = self.stack.to_volume_index(first, row, column)
+        return Segment(
+            target.name,
+            target,
+            self.stack.to_volume(crop),
+            (k, j, i),
+            self.axis,
+            tuple(reports[n] for n in sorted(reports)),
+            self.model.timings - before,
+            time.perf_counter() - start,
+            messages,
         )
-        reports = tuple(
-            SliceReport(n, r.confidence, int(np.count_nonzero(r.mask)), r.note, n in target.keys)
-            for n, r in sorted(results.items())
-        )
-        elapsed = time.perf_counter() - start
-        return Segment(target.name, target, mask, origin, self.axis, reports, spent, elapsed, messages)
 
-    def _collect(
-        self, results: Mapping[int, SliceResult], box: Box
-    ) -> tuple[NDArray[np.bool_], tuple[int, int, int]]:
-        """Cut the masks to what they hold, in the volume's own axis order."""
-        found = {n: r.mask for n, r in sorted(results.items()) if r.mask.any()}
-        if not found:
-            return np.zeros((0, 0, 0), bool), (0, 0, 0)
-        rows = np.flatnonzero(np.any([mask.any(axis=1) for mask in found.values()], axis=0))
-        columns = np.flatnonzero(np.any([mask.any(axis=0) for mask in found.values()], axis=0))
-        first, last = min(found), max(found)
-        crop = np.zeros((last - first + 1, rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1), bool)
-        for index, mask in found.items():
-            crop[index - first] = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        i, j, k = self.stack.to_volume_index(first, int(rows[0]), int(columns[0]))
-        return self.stack.to_volume(crop), (k, j, i)
-
-    def _known(self, segment: Segment, request: Request, index: int) -> dict[int, SliceResult]:
+    def _known(self, segment: Segment, request: Request, index: int) -> Mapping[int, SliceResult]:
         """Results that a correction of slice `index` leaves alone: those beyond the next key slices."""
         keys = segment.target.keys
         before = max((key for key in keys if key < index), default=request.first - 1)
         after = min((key for key in keys if key > index), default=request.last + 1)
-        stack = SliceStack(segment.full(self.stack.array.shape), self.axis)
-        return {
-            report.index: SliceResult(
-                report.index,
-                np.array(stack.slice(report.index)),
-                report.confidence,
-                request.keys.get(report.index, Prompt(request.box)),
-                report.note,
-            )
-            for report in segment.slices
-            if not before < report.index < after
-        }
+        kept = {report.index: report for report in segment.slices if not before < report.index < after}
+        return _Known(segment, kept, request, self.stack.shape[1:])
+
+
+@dataclass(frozen=True, eq=False)
+class _Known(Mapping[int, SliceResult]):
+    """Results of a segment, a full-size mask made only when it is looked at."""
+
+    segment: Segment
+    reports: Mapping[int, SliceReport]
+    request: Request
+    size: tuple[int, int]
+
+    def __getitem__(self, index: int) -> SliceResult:
+        report = self.reports[index]
+        prompt = self.request.keys.get(index, Prompt(self.request.box))
+        return SliceResult(index, self.segment.plane(index, self.size), report.confidence, prompt, report.note)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.reports)
+
+    def __len__(self) -> int:
+        return len(self.reports)

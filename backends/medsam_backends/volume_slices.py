@@ -29,6 +29,15 @@ class Timings:
     encodes: int = 0
     decodes: int = 0
 
+    def __sub__(self, earlier: Timings) -> Timings:
+        """What was spent since `earlier`."""
+        return Timings(
+            self.encode_s - earlier.encode_s,
+            self.decode_s - earlier.decode_s,
+            self.encodes - earlier.encodes,
+            self.decodes - earlier.decodes,
+        )
+
 
 class VolumeSlices:
     """Implements `propagation.SliceModel` for a backend, a stack of slices and a cache.

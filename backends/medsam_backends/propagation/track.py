@@ -8,6 +8,7 @@ follow the last mask alone, and measured, that costs more than anything else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -45,18 +46,23 @@ class Track:
     def __call__(self, request: Request, model: SliceModel) -> Iterator[SliceResult]:
         region = Region.of(request, model.shape[1:])
         keys = dict(request.keys) or {(request.first + request.last) // 2: Prompt(request.box)}
-        done: dict[int, SliceResult] = dict(request.known)
+        done: dict[int, SliceResult] = {}  # only those that a slice still to come looks at
         for index, prompt in keys.items():
-            if index not in done:
+            if index not in request.known:
                 own = index in request.keys  # what the user drew on this very slice is not second-guessed
                 done[index] = self._ask(request, model, region, index, [prompt], 0.0 if own else self.shape)
                 yield done[index]
-        for index, last in _order(request, keys):
-            if index not in done:
-                prompts = self._prompts(request, keys, index, done[last])
-                result = self._ask(request, model, region, index, prompts, self.shape)
-                done[index] = self._judge(result, done[last])
-                yield done[index]
+        order = [pair for pair in _order(request, keys) if pair[0] not in request.known]
+        followers = Counter(last for _, last in order)
+        for index, last in order:
+            before = done[last] if last in done else request.known[last]
+            prompts = self._prompts(request, keys, index, before)
+            done[index] = self._judge(self._ask(request, model, region, index, prompts, self.shape), before)
+            yield done[index]
+            followers[last] -= 1
+            for n in (index, last):
+                if not followers[n]:
+                    done.pop(n, None)
 
     def _ask(
         self, request: Request, model: SliceModel, region: Region, index: int, prompts: list[Prompt], shape: float
