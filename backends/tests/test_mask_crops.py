@@ -1,4 +1,4 @@
-"""Masks of slices kept small: put together they are what was put in, and a large volume costs no more than its object."""
+"""Masks of slices kept small: put together they are what was put in, and many slices cost no more than the object."""
 
 import tracemalloc
 
