@@ -91,6 +91,20 @@ class Backend(ABC):
             If a box does not touch the image, or a prior has another size than the image.
         """
 
+    def for_modality(self, modality: str) -> Backend:
+        """The model to use for images of this modality: itself, unless it is one of several.
+
+        Parameters
+        ----------
+        modality : DICOM modality, or what the user calls it; empty when nobody said
+
+        Raises
+        ------
+        ModelError
+            If there is none for it.
+        """
+        return self
+
     def close(self) -> None:
         """Free what the model holds; it cannot be used afterwards."""
 

@@ -65,7 +65,7 @@ class VolumeSegmenter:
         cache: EmbeddingCache | None = None,
         fingerprint: str = "",
     ) -> None:
-        self.backend = backend
+        self.backend = backend = backend.for_modality(modality or "")
         self.axis: Axis = axis
         self.stack = SliceStack(array, axis, rgb=array.ndim == 4)
         self.transform = transform or fit(array, preset, level=level, width=width, modality=modality)

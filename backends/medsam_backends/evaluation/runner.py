@@ -136,7 +136,8 @@ def _run_model(
 def _run_case(backend: Backend, case: Case, model: str, output: Path, plan: Plan) -> list[Row]:
     data = case.read()
     boxes = plan.boxes.of(case, data)
-    found: list[Found] = segment_case(backend, case, data, boxes, plan.rule, EmbeddingCache(_CACHE_BYTES))
+    chosen = backend.for_modality(case.modality)
+    found: list[Found] = segment_case(chosen, case, data, boxes, plan.rule, EmbeddingCache(_CACHE_BYTES))
     shape = data.truth.shape
     scores: list[Score] = under_challenge_rule(
         [label_score(data.truth == one.label, one.full(shape), data.spacing) for one in found]
