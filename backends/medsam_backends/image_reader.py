@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .png_file import read_png
 
 __all__ = ["Volume", "read_image"]
 
@@ -67,6 +68,9 @@ def read_image(path: str | os.PathLike[str]) -> Volume:
     path = Path(path)
     if not os.path.exists(path):
         raise InputError(f"There is no file or folder {path}: check the name.")
+    pixels = read_png(path)
+    if pixels is not None:
+        return Volume(_read_only(pixels[None]), rgb=pixels.ndim == 3, path=path)
     import SimpleITK as sitk  # slow to import, and only needed for files
 
     with _no_warnings(sitk):
@@ -206,7 +210,10 @@ class _Buffer:
 
 def _shared(sitk: Any, image: Any) -> NDArray[Any]:
     """The image's voxels without a copy, read-only."""
-    array = np.asarray(_Buffer(image, sitk.GetArrayViewFromImage(image)))
+    return _read_only(np.asarray(_Buffer(image, sitk.GetArrayViewFromImage(image))))
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     array.flags.writeable = False
     return array
 

@@ -18,6 +18,7 @@ _GRAPH, _NODE, _INITIALIZER, _SPARSE, _FUNCTION = 7, 1, 5, 15, 25
 _ATTRIBUTE, _FUNCTION_NODE = 5, 7
 _TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS, _SPARSE_TENSOR, _SPARSE_TENSORS = 5, 6, 10, 11, 22, 23
 _DIMS, _DATA_TYPE, _NAME, _EXTERNAL, _LOCATION = 1, 2, 8, 13, 14
+_LOCATION_KEY = b"location"  # what every tensor with its data elsewhere spells out
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def external_tensors(data: bytes) -> list[ExternalTensor]:
         graphs = [value for number, value in _fields(view) if number == _GRAPH and isinstance(value, memoryview)]
         if not graphs:
             raise ModelError("The file holds no ONNX graph: it is damaged; install the model again.")
+        if _LOCATION_KEY not in data:  # a large graph of the usual kind is not walked node by node
+            return []
         for number, value in _fields(view):
             if isinstance(value, memoryview) and number == _GRAPH:
                 _graph(value, found)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -123,19 +122,14 @@ def open_model(model: str = "", runtime: str = "onnxruntime", threads: int = 0) 
     ModelError
         If there is none of that id, or it is broken.
     """
+    model = model or _default()
+    ready = next((entry for entry in _find() if entry.id == model and entry.state == "ready"), None)
+    if ready is not None:
+        if ready.path is not None:
+            return open_folder(ready.path, runtime, threads)
+        if ready.factory is not None:
+            return ready.factory()
     entries = list_models()
-    if not model:
-        bundled = [entry.id for entry in entries if entry.source == "bundled" and entry.state == "ready"]
-        if not bundled:
-            advice = "install one ('medsamlite models install litemedsam') and name it"
-            raise ModelError(f"No model is bundled here: {advice}.")
-        model = DEFAULT_MODEL if DEFAULT_MODEL in bundled else bundled[0]
-    ready = [entry for entry in entries if entry.id == model and entry.state == "ready"]
-    if ready:
-        if ready[0].path is not None:
-            return open_folder(ready[0].path, runtime, threads)
-        if ready[0].factory is not None:
-            return ready[0].factory()
     broken = [entry for entry in entries if entry.id == model]
     if broken:
         raise ModelError(f"The model {model} is broken: {broken[0].reason}")
@@ -143,10 +137,22 @@ def open_model(model: str = "", runtime: str = "onnxruntime", threads: int = 0) 
     raise ModelError(f"There is no model {model!r}: the models found are {known}; see 'medsamlite models list'.")
 
 
+def _default() -> str:
+    """Id of the bundled model that is used when none is named."""
+    bundled = [entry.id for entry in _bundled() if entry.state == "ready"]
+    if not bundled:
+        advice = "install one ('medsamlite models install litemedsam') and name it"
+        raise ModelError(f"No model is bundled here: {advice}.")
+    return DEFAULT_MODEL if DEFAULT_MODEL in bundled else bundled[0]
+
+
+def _bundled() -> Iterable[ModelEntry]:
+    folder = bundled_folder()
+    return () if folder is None else _folders(folder, "bundled")
+
+
 def _find() -> Iterator[ModelEntry]:
-    bundled = bundled_folder()
-    if bundled is not None:
-        yield from _folders(bundled, "bundled")
+    yield from _bundled()
     yield from _folders(user_folder(), "user")
     for identifier, cls in _registered.items():
         yield ModelEntry(identifier, "ready", "registered", spec=cls.spec, factory=cls)
@@ -168,6 +174,8 @@ def _folders(parent: Path, source: str) -> Iterator[ModelEntry]:
 
 
 def _entry_points() -> Iterator[ModelEntry]:
+    from importlib import metadata  # slow to import, and the bundled models are found without
+
     for point in metadata.entry_points(group=_ENTRY_POINTS):
         try:
             cls = point.load()

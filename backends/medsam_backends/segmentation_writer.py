@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from .errors import OutputError
 from .image_reader import Volume
 from .named_mask import NamedMask, label_type, overlapping
+from .png_file import write_png
 from .seg_nrrd import write_label_map, write_segmentation_nrrd
 
 __all__ = ["FORMATS", "check_free", "check_output", "replacing", "write_segmentation"]
@@ -87,7 +87,7 @@ def replacing(path: Path, ending: str, *, force: bool) -> Iterator[Path]:
     OutputError
         If the file could not be written, or `path` has come to exist and not `force`.
     """
-    temporary = path.with_name(f".medsamlite-{uuid.uuid4().hex[:12]}{ending}")
+    temporary = path.with_name(f".medsamlite-{os.urandom(6).hex()}{ending}")
     try:
         yield temporary
         if os.path.exists(path) and not force:
@@ -112,14 +112,16 @@ def _label_map(path: Path, segments: Sequence[NamedMask], volume: Volume) -> Non
 
 def _by_simpleitk(path: Path, segments: Sequence[NamedMask], volume: Volume) -> None:
     """Label maps in SimpleITK's formats; read back, since ITK does not tell of every full disk."""
-    import SimpleITK as sitk
-
     columns, rows, slices = volume.size_ijk
     labels = np.zeros((slices, rows, columns), label_type(segments))
     for number, segment in enumerate(segments, start=1):
         for k in range(slices):
             segment.paint(labels[k], k, number)
     flat = path.suffix == ".png"
+    if flat and write_png(path, labels[0]):
+        return
+    import SimpleITK as sitk
+
     image: Any = sitk.GetImageFromArray(labels[0] if flat else labels)
     if not flat:
         image.SetSpacing(volume.spacing_mm)

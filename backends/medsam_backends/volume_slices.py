@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .backend import Backend
+from .boxes import Axis
 from .cache import EmbeddingCache
 from .errors import Cancelled
 from .intensity import IntensityTransform
@@ -28,6 +29,15 @@ class Timings:
     decode_s: float = 0.0
     encodes: int = 0
     decodes: int = 0
+
+    def __add__(self, other: Timings) -> Timings:
+        """Both together."""
+        return Timings(
+            self.encode_s + other.encode_s,
+            self.decode_s + other.decode_s,
+            self.encodes + other.encodes,
+            self.decodes + other.decodes,
+        )
 
     def __sub__(self, earlier: Timings) -> Timings:
         """What was spent since `earlier`."""
@@ -62,9 +72,31 @@ class VolumeSlices:
         self._stack = stack
         self._transform = transform
         self._cache = cache
-        self._fingerprint = fingerprint or uuid.uuid4().hex
+        self._fingerprint = fingerprint or os.urandom(16).hex()
         self.cancelled = cancelled
-        self.timings = Timings()
+        self._spent = Timings()
+        self._views: dict[Axis, VolumeSlices] = {}
+
+    @property
+    def axis(self) -> Axis:
+        """The axis that the slices are stacked along."""
+        return self._stack.axis
+
+    def view(self, axis: Axis) -> VolumeSlices:
+        """The same volume, model, cache and clock along another axis."""
+        if axis == self.axis:
+            return self
+        if axis not in self._views:
+            stack = SliceStack(self._stack.array, axis, self._stack.rgb)
+            view = VolumeSlices(self._backend, stack, self._transform, self._cache, self._fingerprint)
+            view.cancelled = lambda: self.cancelled()
+            self._views[axis] = view
+        return self._views[axis]
+
+    @property
+    def timings(self) -> Timings:
+        """What was spent so far, on this axis and the views of others."""
+        return sum((view.timings for view in self._views.values()), self._spent)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -110,13 +142,13 @@ class VolumeSlices:
         start = time.perf_counter()
         predictions = self._backend.decode(embedding, prompts)
         spent = time.perf_counter() - start
-        now = self.timings
-        self.timings = replace(now, decode_s=now.decode_s + spent, decodes=now.decodes + len(prompts))
+        now = self._spent
+        self._spent = replace(now, decode_s=now.decode_s + spent, decodes=now.decodes + len(prompts))
         return predictions
 
     def _encode(self, index: int) -> Embedding:
         start = time.perf_counter()
         embedding = self._backend.encode(self.picture(index))
-        now = self.timings
-        self.timings = replace(now, encode_s=now.encode_s + time.perf_counter() - start, encodes=now.encodes + 1)
+        now = self._spent
+        self._spent = replace(now, encode_s=now.encode_s + time.perf_counter() - start, encodes=now.encodes + 1)
         return embedding

@@ -14,6 +14,7 @@ SHELLS = ("cli", "evaluation", "cohort")
 NEVER = {"torch", "slicer", "vtk", "qt", "ctk", "PySide6", "scipy", "onnx", "pandas", "cv2", "skimage"}
 FOR_SHELLS_ONLY = {"click", "rich", "PIL", "matplotlib", "dask", "highdicom", "pydicom"}
 ENGINE = {"numpy", "onnxruntime", "openvino", "SimpleITK"}
+MAY_BE_MISSING = {"png_file.py": {"PIL"}}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -49,7 +50,7 @@ def test_arrows_point_one_way(path: Path) -> None:
     if _shell(path):
         assert not foreign & (NEVER - {"scipy", "pandas"})
         return
-    assert foreign <= ENGINE, "the engine needs nothing but these"
+    assert foreign <= ENGINE | MAY_BE_MISSING.get(path.name, set()), "the engine needs nothing but these"
     if path.name != "__main__.py":
         assert not own & set(SHELLS), "the engine does not know its users"
 
