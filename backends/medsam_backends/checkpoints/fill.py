@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from ..onnx_file import external_tensors
+from .merge import is_merged, merged
 from .pickled import Tensor
 from .reader import Checkpoint
 
@@ -38,20 +39,28 @@ def weights_of(
     ModelError
         If a tensor is missing, has another shape than the graph's, is damaged or holds values that are not finite.
     """
+
+    def read(name: str) -> NDArray[Any]:
+        if name not in tensors:
+            raise ModelError(f"The checkpoint has no tensor {name}.")
+        return _numbers(name, checkpoint.array(tensors[name]))
+
     weights: dict[str, NDArray[Any]] = {}
     for wanted in external_tensors(graph):
-        tensor = tensors.get(wanted.name)
-        if tensor is None or tensor.shape != wanted.shape:
-            raise ModelError(f"The checkpoint has no tensor {wanted.name} of shape {list(wanted.shape)}.")
-        array = checkpoint.array(tensor)
-        if not np.isfinite(array).all():
-            raise ModelError(
-                f"The checkpoint's tensor {wanted.name} holds values that are not numbers: download it again."
-            )
+        name = wanted.name
+        array = _numbers(name, merged(name, read)) if is_merged(name) else read(name)
+        if array.shape != wanted.shape:
+            raise ModelError(f"The checkpoint's tensor {name} has shape {list(array.shape)}, not {list(wanted.shape)}.")
         # Vectors stay wide: they are few, and a norm's smallest variances lie below float16's normal numbers.
         narrow = half and array.ndim > 1
-        weights[wanted.name] = _narrow(array) if narrow else array.astype(np.float32, copy=False)
+        weights[name] = _narrow(array) if narrow else array.astype(np.float32, copy=False)
     return weights
+
+
+def _numbers(name: str, array: NDArray[Any]) -> NDArray[Any]:
+    if not np.isfinite(array).all():
+        raise ModelError(f"The checkpoint's tensor {name} holds values that are not numbers: download it again.")
+    return array
 
 
 def _narrow(array: NDArray[Any]) -> NDArray[np.float16]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from .efficientvit import EfficientViT
 from .mask_decoder import MaskDecoder
 from .prompt_encoder import PromptEncoder
+from .repvit import RepViT
 from .tinyvit import TinyViT
 
-__all__ = ["SYSTEMS", "PublishedSystem", "build"]
+__all__ = ["SYSTEMS", "Design", "PublishedSystem", "build"]
 
 
 class PublishedSystem(nn.Module):
@@ -31,11 +34,40 @@ class PublishedSystem(nn.Module):
         return self.mask_decoder(features, boxes, self.prompt_encoder)
 
 
-SYSTEMS: dict[str, Callable[[], PublishedSystem]] = {
-    "litemedsam": lambda: PublishedSystem(TinyViT(), 256, token_eps=1e-5),
+@dataclass(frozen=True)
+class Design:
+    """What a published system is built of.
+
+    Attributes
+    ----------
+    input_size : side of the encoder's square input, and of the frame that boxes are given in
+    token_eps : of the decoder's token norms
+    keys : name of the list of its state dict's tensors; systems of one architecture share it
+    """
+
+    encoder: Callable[[], nn.Module]
+    input_size: int
+    token_eps: float
+    keys: str
+
+
+def _efficientvit(variant: str, input_size: int) -> Design:
+    # The factory of EfficientViT-SAM sets 1e-6 for all norms of the model, those of the decoder included.
+    keys = f"efficientvit-sam-{variant}"
+    return Design(lambda: EfficientViT(variant, input_size), input_size, token_eps=1e-6, keys=keys)
+
+
+SYSTEMS = {
+    "litemedsam": Design(TinyViT, 256, token_eps=1e-5, keys="litemedsam"),
+    "medficientsam-l0": _efficientvit("l0", 512),
+    "medficientsam-l1": _efficientvit("l1", 512),
+    "medficientsam-l2": _efficientvit("l2", 512),
+    "daft": _efficientvit("l0", 256),
+    "rep-medsam": Design(RepViT, 256, token_eps=1e-5, keys="rep-medsam"),
 }
 
 
 def build(name: str) -> PublishedSystem:
     """The system called `name`, without weights, in evaluation mode."""
-    return SYSTEMS[name]().eval()
+    design = SYSTEMS[name]
+    return PublishedSystem(design.encoder(), design.input_size, design.token_eps).eval()

@@ -19,6 +19,7 @@ from onnx import ModelProto
 from torch import Tensor, nn
 
 from ..published.system import SYSTEMS, PublishedSystem, build
+from .rewrite import rewrite
 from .weightless import weightless
 
 __all__ = ["graphs", "key_list", "main", "write"]
@@ -52,6 +53,7 @@ class Decoder(nn.Module):
 def graphs(name: str) -> dict[str, ModelProto]:
     """The weight-free ``encoder`` and ``decoder`` of a system."""
     system = build(name)
+    rewrite(system.image_encoder)
     _scatter(system)
     side = system.prompt_encoder.input_size
     image, features = torch.rand(1, 3, side, side), torch.rand(1, 256, 64, 64)
@@ -72,7 +74,7 @@ def key_list(name: str) -> dict[str, list[object]]:
 def write(name: str, folder: Path) -> list[Path]:
     """Write the files of a system into ``folder/templates`` and ``folder/keys``; returns their paths."""
     contents = {f"templates/{name}.{part}.onnx.gz": model.SerializeToString() for part, model in graphs(name).items()}
-    contents[f"keys/{name}.json.gz"] = json.dumps(key_list(name), separators=(",", ":")).encode()
+    contents[f"keys/{SYSTEMS[name].keys}.json.gz"] = json.dumps(key_list(name), separators=(",", ":")).encode()
     for file, content in contents.items():
         path = folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
