@@ -10,10 +10,22 @@ from .base import Request, Rule, SliceModel, SliceResult
 from .published import PUBLISHED, PublishedRule
 from .sweep import Sweep
 from .track import Track
+from .views import Views
 
-__all__ = ["RULES", "PublishedRule", "Request", "Rule", "SliceModel", "SliceResult", "Sweep", "Track", "get_rule"]
+__all__ = [
+    "RULES",
+    "PublishedRule",
+    "Request",
+    "Rule",
+    "SliceModel",
+    "SliceResult",
+    "Sweep",
+    "Track",
+    "Views",
+    "get_rule",
+]
 
-RULES: Mapping[str, Rule] = MappingProxyType({"track": Track(), "sweep": Sweep(), **PUBLISHED})
+RULES: Mapping[str, Rule] = MappingProxyType({"track": Track(), "sweep": Sweep(), "views": Views(), **PUBLISHED})
 
 
 def get_rule(name: str) -> Rule:

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..boxes import Axis
 from ..types import Box, Prediction, Prompt
 
 __all__ = ["Request", "Rule", "SliceModel", "SliceResult"]
@@ -20,6 +21,13 @@ class SliceModel(Protocol):
     @property
     def shape(self) -> tuple[int, int, int]:
         """(slices, rows, columns)."""
+
+    @property
+    def axis(self) -> Axis:
+        """The axis of the volume that the slices are stacked along."""
+
+    def view(self, axis: Axis) -> SliceModel:
+        """The same model over the slices of the same volume along another axis."""
 
     @property
     def prompts(self) -> frozenset[str]:
