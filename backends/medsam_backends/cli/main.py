@@ -14,8 +14,9 @@ from ..errors import Cancelled, MedSAMLiteError
 
 __all__ = ["main", "medsamlite"]
 
-_COMMANDS = ("segment", "models", "presets", "evaluate")
+_COMMANDS = ("segment", "models", "presets", "evaluate", "report")
 _HIDDEN = ("demo",)
+_MODULES = {"report": "report_evaluation"}  # others are called as their command
 MISTAKE, INTERRUPTED = 2, 130
 
 
@@ -28,7 +29,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS + _HIDDEN:
             return None
-        command: click.Command = importlib.import_module(f".{name}", __package__).command
+        command: click.Command = importlib.import_module(f".{_MODULES.get(name, name)}", __package__).command
         return command
 
 

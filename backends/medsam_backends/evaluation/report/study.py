@@ -17,7 +17,7 @@ from ...errors import InputError
 from ..records import Row
 from ..summary import MEAN, Mean, summarise
 
-__all__ = ["CaseScore", "Folder", "Study", "read_study"]
+__all__ = ["CaseScore", "Folder", "Study", "kind_of", "read_study"]
 
 _READ: dict[str, Callable[[str], object]] = {"str": str, "int": int, "float": float}
 _NEEDED = {"case", "modality", "dataset", "label", "model", "dsc", "nsd", "seconds"}
@@ -44,7 +44,7 @@ class CaseScore:
     @property
     def kind(self) -> str:
         """``"pictures"`` or ``"volumes"``."""
-        return _kind(self.case)
+        return kind_of(self.case)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Study:
     @cached_property
     def kinds(self) -> list[str]:
         """Which of ``"pictures"`` and ``"volumes"`` there are."""
-        return sorted({_kind(row.case) for row in self.rows})
+        return sorted({kind_of(row.case) for row in self.rows})
 
     @property
     def failures(self) -> list[tuple[str, str, str]]:
@@ -106,7 +106,7 @@ class Study:
 
     def means(self, kind: str) -> list[Mean]:
         """Means as in ``summary.csv``, of pictures or volumes alone or, when `kind` is empty, of all."""
-        return summarise([row for row in self.rows if not kind or _kind(row.case) == kind])
+        return summarise([row for row in self.rows if not kind or kind_of(row.case) == kind])
 
     def of(self, model: str, modality: str = "", kind: str = "") -> list[CaseScore]:
         """A model's cases, of one modality or kind where named."""
@@ -138,8 +138,9 @@ def read_study(paths: Sequence[Path]) -> Study:
     for path in paths:
         found = _rows(path / "cases.csv")
         for row in found:
-            if owner.setdefault((row.case, row.model), path) != path:
-                raise InputError(f"{row.case} by {row.model} is in {owner[row.case, row.model]} and in {path}: name one.")
+            first = owner.setdefault((row.case, row.model), path)
+            if first != path:
+                raise InputError(f"{row.case} by {row.model} is in {first} and in {path}: name one of them.")
         rows += found
         folders.append(Folder(path, _settings(path / "settings.json"), _failures(path / "failures.csv")))
     return Study(rows, folders)
@@ -165,7 +166,8 @@ def _number(value: float, otherwise: float = -1.0) -> float:
     return otherwise if math.isnan(value) else value
 
 
-def _kind(case: str) -> str:
+def kind_of(case: str) -> str:
+    """``"pictures"`` or ``"volumes"``, by the case's name."""
     return "pictures" if case.startswith("2DBox_") else "volumes"
 
 
@@ -180,7 +182,7 @@ def _rows(path: Path) -> list[Row]:
         lines = _table(path)
         rows = [_row(line) for line in lines if None not in line.values()]
     except OSError:
-        raise InputError(f"{path.parent} holds no cases.csv: name the OUTPUT folder of 'medsamlite evaluate'.") from None
+        raise InputError(f"{path.parent} holds no cases.csv: name a folder of 'medsamlite evaluate'.") from None
     except (KeyError, ValueError, csv.Error) as error:
         raise InputError(f"{path} is no table of 'medsamlite evaluate': {error}.") from None
     if not rows:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -20,7 +21,7 @@ _DPI = 110
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#999933", "#555555")
 """After Okabe and Ito (2008), their yellow darkened and black lightened to be seen on white and on black."""
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-_RC = {
+_RC: dict[Any, Any] = {
     "font.size": 9.5,
     "axes.titlesize": 10,
     "axes.edgecolor": "#888888",
@@ -95,7 +96,7 @@ def logarithmic(axes: Axes, values: Sequence[float], margin: float = 1.3) -> Non
     low, high = low / stretch, high * stretch
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 200 else (1.0, 2.0, 5.0), numticks=20))
+    axes.xaxis.set_major_locator(LogLocator(numticks=4) if high / low > 200 else LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 

@@ -55,7 +55,14 @@ def _draw(axes: Axes, study: Study, kind: str, column: str, look: dict[str, Look
             continue
         area = _PLAIN if math.isnan(most) else max(30.0, _LARGEST * _known(peaks[model]) / most)
         axes.scatter(
-            [mean.seconds], [score], s=area, color=one.colour, marker=one.marker, alpha=0.75, edgecolors=INK, linewidths=0.8
+            [mean.seconds],
+            [score],
+            s=area,
+            color=one.colour,
+            marker=one.marker,
+            alpha=0.75,
+            edgecolors=INK,
+            linewidths=0.8,
         )
     axes.set_title(f"{kind.capitalize()} (n = {len({case.case for case in study.cases if case.kind == kind})})")
     axes.set_ylabel(f"mean {column.upper()}")

@@ -1,0 +1,35 @@
+"""``medsamlite report``: evaluations as a page with tables and plots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ..errors import MedSAMLiteError
+
+__all__ = ["command"]
+
+
+@click.command("report")
+@click.argument("evaluations", type=Path, nargs=-1, required=True)
+@click.option("--output", type=Path, help="Folder for report.html and plots.  [default: the first EVALUATION]")
+@click.option("--data", type=Path, multiple=True, help="Folder of the images, to show the worst cases. Repeat.")
+@click.option("--worst", type=click.IntRange(0), default=3, show_default=True, help="Cases to show of each model.")
+@click.option("--title", default="Evaluation", show_default=True, help="Heading of the page.")
+def command(evaluations: tuple[Path, ...], output: Path | None, data: tuple[Path, ...], worst: int, title: str) -> None:
+    """Draw what 'medsamlite evaluate' wrote to EVALUATIONS: report.html, one file for all, and plots/*.png.
+
+    With --data the page holds pictures of patients: look at it before you pass it on.
+    """
+    try:
+        from ..evaluation.report.writer import Options, write_report
+    except ImportError as error:
+        raise MedSAMLiteError(
+            f"A report needs further packages ({error.name}): pip install 'medsam-backends[cohort]'."
+        ) from None
+    named = [part for folder in data for part in ("--data", str(folder))]
+    typed = ["medsamlite", "report", *map(str, evaluations), *named, "--worst", str(worst)]
+    options = Options(data, worst, title, typed)
+    page = write_report(evaluations, output or evaluations[0], options, lambda line: click.echo(line, err=True))
+    click.echo(f"Written to {page}")

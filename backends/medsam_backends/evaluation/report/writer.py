@@ -1,0 +1,98 @@
+"""Makes a report: reads evaluations, draws, and writes ``report.html`` and a folder of PNG files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import OutputError
+from ...segmentation_writer import replacing
+from .distributions import DSC, NSD, RUNTIME, accuracy, panels
+from .page import Parts, render
+from .pictures import Gallery, worst
+from .study import CaseScore, Study, read_study
+from .style import Plot
+from .tradeoff import bubbles
+
+__all__ = ["Options", "write_report"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose.
+
+    Attributes
+    ----------
+    data : folders with the cases' images, for pictures of the worst ones; none are shown without
+    worst : how many of each model
+    command : as typed, for the page's foot
+    """
+
+    data: Sequence[Path] = ()
+    worst: int = 3
+    title: str = "Evaluation"
+    command: Sequence[str] = ()
+
+
+def write_report(
+    folders: Sequence[Path], output: Path, options: Options, note: Callable[[str], None] = lambda line: None
+) -> Path:
+    """Write the report of one or several evaluations; a former one there is replaced.
+
+    Parameters
+    ----------
+    folders : that ``medsamlite evaluate`` wrote
+    output : folder for ``report.html`` and ``plots/NAME.png``
+    note : told what is being drawn
+
+    Returns
+    -------
+    the page's path
+
+    Raises
+    ------
+    InputError
+        If a folder holds no scores, or `options.data` no cases.
+    OutputError
+        If a file cannot be written.
+    """
+    study = read_study(folders)
+    parts = _draw(study, options, note)
+    page = render(study, parts, options.title, options.command)
+    plots = output / "plots"
+    try:
+        plots.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {plots} cannot be made ({error.strerror}).") from None
+    for plot in parts.all():
+        _write(plots / f"{plot.name}.png", plot.image)
+    _write(output / "report.html", page.encode())
+    return output / "report.html"
+
+
+def _draw(study: Study, options: Options, note: Callable[[str], None]) -> Parts:
+    note("Drawing plots")
+    results = [accuracy(study), bubbles(study)]
+    modalities = [panels(study, metric) for metric in (DSC, NSD, RUNTIME)]
+    chosen = [case for model in study.models for case in worst(study, model, options.worst)]
+    pictures, notes = _pictures(study, chosen, options, note)
+    return Parts(results, [], modalities, pictures, chosen, notes)
+
+
+def _pictures(
+    study: Study, chosen: Sequence[CaseScore], options: Options, note: Callable[[str], None]
+) -> tuple[list[Plot], list[str]]:
+    if not options.data:
+        return [], ["Give the folder of the images with --data to see them here."]
+    gallery, plots = Gallery(study, options.data), []
+    for number, model in enumerate(study.models, start=1):
+        note(f"Drawing the worst cases of {model}")
+        plot = gallery.draw(model, [case for case in chosen if case.model == model], f"worst-{number}")
+        plots += [plot] if plot else []
+    return plots, [f"{case} by {model} is not shown: {why}." for (case, model), why in gallery.missing.items()]
+
+
+def _write(path: Path, content: bytes) -> None:
+    with replacing(path, path.suffix, force=True) as temporary:
+        temporary.write_bytes(content)
