@@ -38,7 +38,7 @@ def written(data: Path, name: str = "cases.csv") -> list[dict[str, str]]:
 
 
 def test_every_label_is_scored_and_every_mean_printed(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(data, "--model", "otsu-box", "--model", "ellipse", "--boxes", "loose", "--save-masks") == 0
+    assert command(data, "--model", "otsu-box", "--model", "ellipse", "--boxes", "loose", "--save-predictions") == 0
     rows = written(data)
     names = [(row["model"], row["case"], row["label"]) for row in rows]
     assert names == [
@@ -51,7 +51,7 @@ def test_every_label_is_scored_and_every_mean_printed(data: Path, capsys: pytest
     assert all(float(row["seconds"]) >= float(row["encode_s"]) + float(row["decode_s"]) - 1e-5 for row in rows)
     assert [row["modality"] for row in written(data, "summary.csv")][:5] == ["MR", "US", "MR", "US", "mean"]
     assert "1.0000" in capsys.readouterr().out
-    masks = data.parent / "out" / "masks" / "ellipse"
+    masks = data.parent / "out" / "predictions" / "ellipse"
     with np.load(masks / "MR_b_1.npz") as file:
         assert dice(brick() == 200, file["mask"]) == pytest.approx(float(rows[5]["dsc"]))
     with np.load(masks / "2DBox_US_a_1.npz") as file:

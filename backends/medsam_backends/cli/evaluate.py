@@ -26,7 +26,11 @@ __all__ = ["command"]
 @click.option("--rule", default="", help="How boxes go from slice to slice.  [default: each model's own]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the jitter.")
 @click.option("--threads", type=click.IntRange(0), default=0, help="Threads of the model.  [default: all cores]")
-@click.option("--save-masks", is_flag=True, help="Write masks/MODEL/CASE.npz as well.")
+@click.option("--instances", is_flag=True, help="Every connected component of a label is an object with a box.")
+@click.option(
+    "--clicks", type=click.IntRange(0), default=0, help="Simulated corrections of each object; DSC after each."
+)
+@click.option("--save-predictions", is_flag=True, help="Write predictions/MODEL/CASE.npz, the challenge's 'segs'.")
 def command(
     data: Path,
     models: tuple[str, ...],
@@ -36,7 +40,9 @@ def command(
     rule: str,
     seed: int,
     threads: int,
-    save_masks: bool,
+    instances: bool,
+    clicks: int,
+    save_predictions: bool,
 ) -> int:
     """Score models on DATA: 2DBox_*.npz and 3DBox_*.npz, or NAME.nii.gz with NAME_seg.nii.gz.
 
@@ -49,7 +55,8 @@ def command(
     from ..evaluation.summary import table as lines
 
     chosen = next(rule for rule in BOX_RULES if rule == (boxes or "tight"))
-    plan = Plan(Boxes(chosen, read_table(table) if table else {}, seed), rule, threads, save_masks)
+    where = Boxes(chosen, read_table(table) if table else {}, seed)
+    plan = Plan(where, rule, threads, save_predictions, instances, clicks)
     result = evaluate(data, models, output, plan, lambda line: click.echo(line, err=True))
     for line in lines(result.means):
         click.echo(line)

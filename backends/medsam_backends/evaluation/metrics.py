@@ -1,4 +1,8 @@
-"""Dice and normalised surface Dice as the challenge computes them.  Knows nothing of files or models."""
+"""Dice and normalised surface Dice as the challenge computes them, distances and volumes.  Knows no files or models.
+
+What an empty mask means is the same everywhere: a missed object has DSC 0, NSD 0, an infinite distance and a
+volume difference of -100 %; where there is neither object nor mask, nothing is measured (NaN).
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MedSAMLiteError
+from .packages import needed
 
-__all__ = ["TOLERANCE_MM", "Score", "dice", "label_score", "surface_dice", "surface_library", "under_challenge_rule"]
+__all__ = [
+    "TOLERANCE_MM",
+    "Score",
+    "dice",
+    "hausdorff95",
+    "label_score",
+    "surface_dice",
+    "under_challenge_rule",
+    "volume_difference",
+]
 
 TOLERANCE_MM = 2.0
 _LEAST_DSC = 0.2
@@ -24,16 +37,27 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Score:
-    """Agreement of one label's mask with its truth: DSC and NSD in [0, 1], NaN when both masks are empty."""
+    """Agreement of one label's mask with its truth.
+
+    Attributes
+    ----------
+    dsc, nsd : in [0, 1]
+    hd95_mm : 95th percentile of the surfaces' distances, in mm; of a picture's contours, in pixels
+    volume_difference_ml : signed, positive when the mask is too large; NaN for a picture
+    volume_difference_percent : the same relative to the truth, also for a picture's area
+    """
 
     dsc: float
     nsd: float
+    hd95_mm: float = math.nan
+    volume_difference_ml: float = math.nan
+    volume_difference_percent: float = math.nan
 
 
 def dice(truth: Mask, mask: Mask) -> float:
     """``2|A & B| / (|A| + |B|)``; NaN when both are empty."""
-    total = np.count_nonzero(truth) + np.count_nonzero(mask)
-    return 2 * np.count_nonzero(truth & mask) / total if total else math.nan
+    total = int(np.count_nonzero(truth)) + int(np.count_nonzero(mask))
+    return 2 * int(np.count_nonzero(truth & mask)) / total if total else math.nan
 
 
 def surface_dice(
@@ -58,18 +82,51 @@ def surface_dice(
     """
     if not truth.any() or not mask.any():
         return 0.0 if truth.any() or mask.any() else math.nan
-    library = surface_library()
     if truth.ndim == 2:
         truth, mask, spacing_mm = truth[..., None], mask[..., None], _UNIT
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the library uses older names of SciPy's
-        distances = library.compute_surface_distances(truth, mask, tuple(spacing_mm))
-    return float(library.compute_surface_dice_at_tolerance(distances, tolerance_mm))
+    return _share_within(_distances(truth, mask, spacing_mm), tolerance_mm)
+
+
+def hausdorff95(truth: Mask, mask: Mask, spacing_mm: Sequence[float] = _UNIT) -> float:
+    """The larger of both directions' 95th percentile of surface distances, weighted by surface area, in mm.
+
+    Parameters
+    ----------
+    truth, mask : (K, J, I) bool, or (H, W), whose contours are compared, in pixels
+    spacing_mm : along the axes in the array's order; ignored for a picture
+
+    Returns
+    -------
+    Infinite when one mask is empty, NaN when both are.
+
+    Raises
+    ------
+    MedSAMLiteError
+        If the package that measures surfaces is not installed.
+    """
+    if not truth.any() or not mask.any():
+        return math.inf if truth.any() or mask.any() else math.nan
+    return _percentile95(_distances(truth, mask, _UNIT[:2] if truth.ndim == 2 else spacing_mm))
+
+
+def volume_difference(truth: Mask, mask: Mask, spacing_mm: Sequence[float] = _UNIT) -> tuple[float, float]:
+    """Volume of the mask less that of the truth: in ml (NaN for a picture), and in percent of the truth."""
+    expected = int(np.count_nonzero(truth))
+    more = int(np.count_nonzero(mask)) - expected
+    millilitres = more * math.prod(spacing_mm) / 1000 if truth.ndim == 3 else math.nan
+    if not expected:
+        return millilitres, math.inf if more else math.nan
+    return millilitres, 100 * more / expected
 
 
 def label_score(truth: Mask, mask: Mask, spacing_mm: Sequence[float] = _UNIT) -> Score:
-    """Both metrics of one label; see `dice` and `surface_dice`."""
-    return Score(dice(truth, mask), surface_dice(truth, mask, spacing_mm))
+    """All metrics of one label; a volume's surfaces are measured once for both that need them."""
+    if truth.ndim == 3 and truth.any() and mask.any():
+        distances = _distances(truth, mask, spacing_mm)
+        nsd, hd95 = _share_within(distances, TOLERANCE_MM), _percentile95(distances)
+    else:
+        nsd, hd95 = surface_dice(truth, mask), hausdorff95(truth, mask)
+    return Score(dice(truth, mask), nsd, hd95, *volume_difference(truth, mask, spacing_mm))
 
 
 def under_challenge_rule(scores: Sequence[Score]) -> list[Score]:
@@ -79,12 +136,15 @@ def under_challenge_rule(scores: Sequence[Score]) -> list[Score]:
     return [replace(score, nsd=0.0) for score in scores]
 
 
-def surface_library() -> Any:
-    """The package that measures surfaces; raises `MedSAMLiteError` if it is not installed."""
-    try:
-        import surface_distance
-    except ImportError:
-        raise MedSAMLiteError(
-            "Surface distances need further packages: pip install 'medsam-backends[cohort]'."
-        ) from None
-    return surface_distance
+def _distances(truth: Mask, mask: Mask, spacing_mm: Sequence[float]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the library uses older names of SciPy's
+        return needed("surface_distance").compute_surface_distances(truth, mask, tuple(spacing_mm))
+
+
+def _share_within(distances: Any, tolerance_mm: float) -> float:
+    return float(needed("surface_distance").compute_surface_dice_at_tolerance(distances, tolerance_mm))
+
+
+def _percentile95(distances: Any) -> float:
+    return float(needed("surface_distance").compute_robust_hausdorff(distances, 95))

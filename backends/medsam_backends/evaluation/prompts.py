@@ -64,6 +64,9 @@ class Boxes:
         wanted = 4 if data.is_picture else 6
         if any(len(box) != wanted for box in found.values()):
             raise InputError(f"The boxes of {case.name} need {wanted} numbers each.")
+        strange = sorted(set(found) - set(data.labels))
+        if strange:
+            raise InputError(f"{case.name} has a box for label {strange[0]}, which is nowhere in its truth.")
         return found
 
     def _round_truth(self, case: Case, data: CaseData) -> dict[int, Numbers]:

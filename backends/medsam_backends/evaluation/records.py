@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from ..errors import OutputError
 from ..segmentation_writer import replacing
@@ -23,10 +25,12 @@ class Row:
     Attributes
     ----------
     labels : how many labels of the case were segmented; a case is complete with as many rows
-    dsc, nsd : in [0, 1]
+    dsc, nsd, hd95_mm, volume_difference_ml, volume_difference_percent : see `metrics.Score`
     iou : the model's own estimate of its overlap with the truth
     seconds : wall time of the label, encoding included; the case's first label bears what all share
     encode_s, decode_s : parts of it
+    peak_mib : the most memory that the process held while the case was segmented, in MiB
+    dsc_after_clicks : DSC after each simulated correction, separated by blanks; empty without
     """
 
     case: str
@@ -41,10 +45,20 @@ class Row:
     seconds: float
     encode_s: float
     decode_s: float
+    hd95_mm: float = math.nan
+    volume_difference_ml: float = math.nan
+    volume_difference_percent: float = math.nan
+    peak_mib: float = math.nan
+    dsc_after_clicks: str = ""
+
+    @property
+    def clicks(self) -> tuple[float, ...]:
+        """`dsc_after_clicks` as numbers."""
+        return tuple(float(value) for value in self.dsc_after_clicks.split())
 
 
 HEADER = tuple(field.name for field in fields(Row))
-_NUMBERS = 6  # columns from dsc on
+_READ = {"str": str, "int": int, "float": float}
 
 
 class Journal:
@@ -98,9 +112,8 @@ def _read(path: Path) -> list[Row]:
 
 
 def _row(line: Sequence[str]) -> Row:
-    case, modality, dataset, label, labels, model = line[:-_NUMBERS]
-    dsc, nsd, iou, seconds, encode_s, decode_s = (float(value) for value in line[-_NUMBERS:])
-    return Row(case, modality, dataset, int(label), int(labels), model, dsc, nsd, iou, seconds, encode_s, decode_s)
+    values: list[Any] = [_READ[str(field.type)](text) for field, text in zip(fields(Row), line, strict=True)]
+    return Row(*values)
 
 
 def _complete(rows: Sequence[Row]) -> list[Row]:

@@ -11,19 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..backend import Backend
 from ..cache import EmbeddingCache
 from ..errors import OutputError, PromptError
 from ..propagation import get_rule
 from ..registry import list_models, open_model
-from ..segmentation_writer import replacing
 from . import baselines
 from .cases import Case, find_cases
 from .inference import Found, segment_case
-from .metrics import Score, label_score, surface_library, under_challenge_rule
+from .instances import as_instances
+from .memory import forget_peak, peak_mib
+from .metrics import Score, label_score, under_challenge_rule
 from .output_folder import claim
+from .packages import needed
+from .predictions import save_prediction
 from .prompts import Boxes
 from .records import Journal, Row, write_csv
 from .summary import Mean, summarise, write_summary
@@ -42,13 +43,21 @@ class Plan:
     ----------
     rule : propagation rule of volumes; each model's own when empty
     threads : of each model; all cores when 0
-    save_masks : write ``masks/MODEL/CASE.npz``
+    save_predictions : write ``predictions/MODEL/CASE.npz``
+    instances : every connected component of a label is a label of its own
+    clicks : simulated corrections of every label
     """
 
     boxes: Boxes
     rule: str = ""
     threads: int = 0
-    save_masks: bool = False
+    save_predictions: bool = False
+    instances: bool = False
+    clicks: int = 0
+
+    def __post_init__(self) -> None:
+        if self.instances and (self.boxes.table or self.boxes.rule == "file"):
+            raise PromptError("Instances have no boxes in a file or table: ask for tight, jitter or loose ones.")
 
 
 @dataclass(frozen=True)
@@ -88,7 +97,7 @@ def evaluate(
     OutputError
         If `output` cannot be written, or was made with another plan or another model of the same id.
     """
-    surface_library()
+    needed("surface_distance")
     if plan.rule:
         get_rule(plan.rule)
     if len(set(models)) < len(models):
@@ -134,40 +143,41 @@ def _run_model(
 
 
 def _run_case(backend: Backend, case: Case, model: str, output: Path, plan: Plan) -> list[Row]:
-    data = case.read()
+    data = as_instances(case.read()) if plan.instances else case.read()
     boxes = plan.boxes.of(case, data)
     chosen = backend.for_modality(case.modality)
-    found: list[Found] = segment_case(chosen, case, data, boxes, plan.rule, EmbeddingCache(_CACHE_BYTES))
+    forget_peak()
+    found = segment_case(chosen, case, data, boxes, plan.rule, EmbeddingCache(_CACHE_BYTES), plan.clicks)
+    peak = round(peak_mib(), 1)
     shape = data.truth.shape
-    scores: list[Score] = under_challenge_rule(
+    scores = under_challenge_rule(
         [label_score(data.truth == one.label, one.full(shape), data.spacing) for one in found]
     )
-    if plan.save_masks:
-        _save(output / "masks" / model / f"{case.name}.npz", found, shape)
-    return [
-        Row(
-            *(case.name, case.modality, case.dataset, one.label, len(found), model),
-            *(score.dsc, score.nsd, one.iou),
-            *(round(seconds, 6) for seconds in (one.seconds, one.encode_s, one.decode_s)),
-        )
-        for one, score in zip(found, scores, strict=True)
-    ]
+    if plan.save_predictions:
+        save_prediction(output / "predictions" / model / f"{case.name}.npz", found, shape)
+    return [_row(case, model, len(found), one, score, peak) for one, score in zip(found, scores, strict=True)]
 
 
-def _save(path: Path, found: Sequence[Found], shape: tuple[int, ...]) -> None:
-    """``segs``, the challenge's label map, later labels over earlier; ``masks`` (N, ...) and ``mask`` of one label."""
-    segs = np.zeros(shape, np.uint16)
-    for one in found:
-        segs[one.full(shape)] = one.label
-    arrays: dict[str, Any] = {"segs": segs, "masks": np.stack([one.full(shape) for one in found])}
-    if len(found) == 1:
-        arrays["mask"] = found[0].full(shape)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {path.parent} cannot be made ({error.strerror}).") from None
-    with replacing(path, ".npz", force=True) as temporary:
-        np.savez_compressed(temporary, **arrays)
+def _row(case: Case, model: str, labels: int, found: Found, score: Score, peak: float) -> Row:
+    return Row(
+        case.name,
+        case.modality,
+        case.dataset,
+        found.label,
+        labels,
+        model,
+        score.dsc,
+        score.nsd,
+        found.iou,
+        round(found.seconds, 6),
+        round(found.encode_s, 6),
+        round(found.decode_s, 6),
+        score.hd95_mm,
+        score.volume_difference_ml,
+        score.volume_difference_percent,
+        peak,
+        " ".join(f"{dsc:.4f}" for dsc in found.clicks),
+    )
 
 
 def _settings(data: Path, plan: Plan) -> dict[str, Any]:
@@ -179,7 +189,9 @@ def _settings(data: Path, plan: Plan) -> dict[str, Any]:
         "table": table,
         "seed": plan.boxes.seed,
         "rule": plan.rule,
-        "masks": plan.save_masks,
+        "predictions": plan.save_predictions,
+        "instances": plan.instances,
+        "clicks": plan.clicks,
     }
 
 

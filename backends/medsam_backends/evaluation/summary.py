@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from statistics import fmean
@@ -18,7 +19,17 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Mean:
-    """Means of one model over `cases` cases; seconds are those of a whole case."""
+    """Means of one model over `cases` cases.
+
+    Attributes
+    ----------
+    dsc, nsd, seconds : seconds are those of a whole case
+    hd95_mm : over the labels whose distance is finite; NaN where there is none
+    missed : labels of which nothing was found, whose distance is infinite
+    volume_error_percent : mean size of the volume's difference
+    peak_mib : the largest
+    dsc_after_clicks : mean DSC after each simulated correction, separated by blanks; empty where a case has none
+    """
 
     model: str
     modality: str
@@ -27,6 +38,11 @@ class Mean:
     dsc: float
     nsd: float
     seconds: float
+    hd95_mm: float = math.nan
+    missed: int = 0
+    volume_error_percent: float = math.nan
+    peak_mib: float = math.nan
+    dsc_after_clicks: str = ""
 
 
 def summarise(rows: Sequence[Row]) -> list[Mean]:
@@ -48,15 +64,49 @@ def _of_model(model: str, sets: dict[tuple[str, str], dict[str, list[Row]]]) -> 
 
 
 def _of_dataset(model: str, modality: str, dataset: str, cases: dict[str, list[Row]]) -> Mean:
-    dsc = fmean(fmean(row.dsc for row in labels) for labels in cases.values())
-    nsd = fmean(fmean(row.nsd for row in labels) for labels in cases.values())
-    seconds = fmean(sum(row.seconds for row in labels) for labels in cases.values())
-    return Mean(model, modality, dataset, len(cases), dsc, nsd, seconds)
+    every = list(cases.values())
+    return Mean(
+        model,
+        modality,
+        dataset,
+        len(cases),
+        fmean(fmean(row.dsc for row in labels) for labels in every),
+        fmean(fmean(row.nsd for row in labels) for labels in every),
+        fmean(sum(row.seconds for row in labels) for labels in every),
+        _finite_mean(_finite_mean(row.hd95_mm for row in labels) for labels in every),
+        sum(math.isinf(row.hd95_mm) for labels in every for row in labels),
+        _finite_mean(_finite_mean(abs(row.volume_difference_percent) for row in labels) for labels in every),
+        max(row.peak_mib for labels in every for row in labels),
+        _clicks([_clicks([row.dsc_after_clicks for row in labels]) for labels in every]),
+    )
 
 
 def _over(means: Sequence[Mean], modality: str) -> Mean:
-    dsc, nsd, seconds = (fmean(values) for values in zip(*((m.dsc, m.nsd, m.seconds) for m in means), strict=True))
-    return Mean(means[0].model, modality, MEAN, sum(mean.cases for mean in means), dsc, nsd, seconds)
+    return Mean(
+        means[0].model,
+        modality,
+        MEAN,
+        sum(mean.cases for mean in means),
+        fmean(mean.dsc for mean in means),
+        fmean(mean.nsd for mean in means),
+        fmean(mean.seconds for mean in means),
+        _finite_mean(mean.hd95_mm for mean in means),
+        sum(mean.missed for mean in means),
+        _finite_mean(mean.volume_error_percent for mean in means),
+        max(mean.peak_mib for mean in means),
+        _clicks([mean.dsc_after_clicks for mean in means]),
+    )
+
+
+def _finite_mean(values: Iterable[float]) -> float:
+    known = [value for value in values if math.isfinite(value)]
+    return fmean(known) if known else math.nan
+
+
+def _clicks(texts: Sequence[str]) -> str:
+    """Mean of columns of numbers that are separated by blanks; empty where one of them is empty."""
+    columns = zip(*(text.split() for text in texts), strict=False)
+    return " ".join(f"{fmean(map(float, values)):.4f}" for values in columns)
 
 
 def write_summary(path: Path, means: Sequence[Mean]) -> None:
@@ -66,8 +116,10 @@ def write_summary(path: Path, means: Sequence[Mean]) -> None:
 
 def table(means: Sequence[Mean]) -> list[str]:
     """The means as lines of text."""
-    lines = [f"{'model':<24} {'modality':<14} {'data set':<24} {'cases':>5}  {'DSC':>6}  {'NSD':>6}  {'s/case':>7}"]
+    scores = f"{'DSC':>6}  {'NSD':>6}  {'HD95':>6}  {'s/case':>7}"
+    lines = [f"{'model':<24} {'modality':<14} {'data set':<24} {'cases':>5}  {scores}"]
     for mean in means:
         place = f"{mean.model:<24} {mean.modality:<14} {mean.dataset:<24} {mean.cases:>5}"
-        lines.append(f"{place}  {mean.dsc:6.4f}  {mean.nsd:6.4f}  {mean.seconds:7.3f}")
+        clicks = f"  clicks {mean.dsc_after_clicks}" if mean.dsc_after_clicks else ""
+        lines.append(f"{place}  {mean.dsc:6.4f}  {mean.nsd:6.4f}  {mean.hd95_mm:6.2f}  {mean.seconds:7.3f}{clicks}")
     return lines

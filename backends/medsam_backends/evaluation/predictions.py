@@ -1,0 +1,42 @@
+"""Writes what a model found in a case as the challenge's file.  Scores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import OutputError
+from ..segmentation_writer import replacing
+from .inference import Found
+
+__all__ = ["save_prediction"]
+
+
+def save_prediction(path: Path, found: Sequence[Found], shape: tuple[int, ...]) -> None:
+    """Write a file of arrays, whole or not at all; replaces a former one.
+
+    ``segs`` is the challenge's label map, in which later labels lie over earlier ones.  What it cannot tell is
+    beside it: ``masks`` (N, H, W), every label of a picture, and ``mask`` (K, J, I), the one label of a volume.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    segs = np.zeros(shape, np.min_scalar_type(max((one.label for one in found), default=0)))
+    for one in found:
+        segs[one.full(shape)] = one.label
+    arrays: dict[str, Any] = {"segs": segs}
+    if len(shape) == 2:
+        arrays["masks"] = np.stack([one.full(shape) for one in found])
+    elif len(found) == 1:
+        arrays["mask"] = found[0].full(shape)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {path.parent} cannot be made ({error.strerror}).") from None
+    with replacing(path, ".npz", force=True) as temporary:
+        np.savez_compressed(temporary, **arrays)
