@@ -9,6 +9,7 @@ All coordinates are pixel edges, ``(x0, y0, x1, y1)``: pixel ``i`` covers ``[i, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +18,19 @@ from numpy.typing import NDArray
 Rect = tuple[float, float, float, float]
 
 __all__ = ["Rect", "box_in_window", "paste", "sample", "window_rect"]
+
+_BAND = 8
+"""Cells taken together: such a product is too small for numpy's BLAS to share out among threads, which
+on a busy machine costs a hundred times what it saves; and most weights beside the band are zero."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Band:
+    """Weights (cells, pixels) of a few neighbouring cells."""
+
+    cells: slice
+    pixels: slice
+    weights: NDArray[np.float32]
 
 
 def window_rect(box: Rect, scale: float) -> Rect:
@@ -34,10 +48,8 @@ def box_in_window(box: Rect, rect: Rect) -> NDArray[np.float32]:
 
 
 @lru_cache(maxsize=64)  # one window is sampled several times: picture, prior, what is valid
-def _weights(
-    low: float, high: float, cells: int, length: int, keep_outside: bool
-) -> tuple[NDArray[np.float32], int, int]:
-    """Weights (cells, stop - start) of source pixels ``start:stop`` for `cells` cells of [low, high).
+def _weights(low: float, high: float, cells: int, length: int, keep_outside: bool) -> tuple[list[_Band], int, int]:
+    """Weights, in bands, of source pixels ``start:stop`` for `cells` cells of [low, high).
 
     A triangle of half-width ``max(1, cell size)`` pixels round each cell's centre: bilinear
     interpolation where cells are smaller than pixels, an anti-aliased mean where they are larger.
@@ -52,7 +64,7 @@ def _weights(
     weights = np.maximum(0.0, 1.0 - np.abs(centres[:, None] - pixels[None]) / reach)
     start, stop = max(first, 0), min(last + 1, length)
     if stop <= start:
-        return np.zeros((cells, 0), np.float32), 0, 0
+        return _bands(np.zeros((cells, 0), np.float32)), 0, 0
     inside = weights[:, start - first : stop - first]
     total = weights.sum(1) if keep_outside else inside.sum(1)
     nothing = total <= 0
@@ -61,9 +73,7 @@ def _weights(
         inside = inside.copy()
         inside[np.flatnonzero(nothing), nearest[nothing]] = 1.0
         total = np.where(nothing, 1.0, total)
-    result = (inside / total[:, None]).astype(np.float32)
-    result.setflags(write=False)
-    return result, start, stop
+    return _bands((inside / total[:, None]).astype(np.float32)), start, stop
 
 
 def sample(picture: NDArray[np.generic], rect: Rect, grid: int) -> NDArray[np.float32]:
@@ -83,10 +93,9 @@ def sample(picture: NDArray[np.generic], rect: Rect, grid: int) -> NDArray[np.fl
     cols, x_start, x_stop = _weights(rect[0], rect[2], grid, width, keep_outside=True)
     rows, y_start, y_stop = _weights(rect[1], rect[3], grid, height, keep_outside=True)
     part = picture[y_start:y_stop, x_start:x_stop].astype(np.float32)
-    if part.ndim == 2:
-        return np.asarray(rows @ (part @ cols.T), np.float32)
-    part = np.ascontiguousarray(np.moveaxis(part, 2, 0))
-    return np.asarray(rows @ (part @ cols.T), np.float32)
+    if part.ndim == 3:
+        part = np.ascontiguousarray(np.moveaxis(part, 2, 0))
+    return _resampled(part, rows, cols)
 
 
 def paste(values: NDArray[np.float32], rect: Rect, shape: tuple[int, int], outside: float) -> NDArray[np.float32]:
@@ -113,5 +122,27 @@ def paste(values: NDArray[np.float32], rect: Rect, shape: tuple[int, int], outsi
     to_x, to_y = grid_x / (rect[2] - rect[0]), grid_y / (rect[3] - rect[1])
     cols, c0, c1 = _weights((x0 - rect[0]) * to_x, (x1 - rect[0]) * to_x, x1 - x0, grid_x, keep_outside=False)
     rows, r0, r1 = _weights((y0 - rect[1]) * to_y, (y1 - rect[1]) * to_y, y1 - y0, grid_y, keep_outside=False)
-    out[y0:y1, x0:x1] = rows @ (values[r0:r1, c0:c1] @ cols.T)
+    out[y0:y1, x0:x1] = _resampled(values[r0:r1, c0:c1], rows, cols)
     return out
+
+
+def _resampled(part: NDArray[np.float32], rows: list[_Band], cols: list[_Band]) -> NDArray[np.float32]:
+    """``rows @ part @ cols.T`` for weights in bands; `part` is (..., H, W)."""
+    wide = np.empty((*part.shape[:-1], cols[-1].cells.stop), np.float32)
+    for band in cols:
+        np.matmul(part[..., band.pixels], band.weights.T, out=wide[..., band.cells])
+    out = np.empty((*part.shape[:-2], rows[-1].cells.stop, wide.shape[-1]), np.float32)
+    for band in rows:
+        np.matmul(band.weights, wide[..., band.pixels, :], out=out[..., band.cells, :])
+    return out
+
+
+def _bands(weights: NDArray[np.float32]) -> list[_Band]:
+    """Groups of cells, each with the source pixels in which it has weights that are not zero."""
+    bands = []
+    for first in range(0, len(weights), _BAND):
+        cells = slice(first, min(first + _BAND, len(weights)))
+        held = np.flatnonzero(weights[cells].any(axis=0))
+        pixels = slice(held[0], held[-1] + 1) if held.size else slice(0, 0)
+        bands.append(_Band(cells, pixels, np.ascontiguousarray(weights[cells, pixels])))
+    return bands
