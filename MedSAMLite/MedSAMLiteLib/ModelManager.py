@@ -10,8 +10,8 @@ from pathlib import Path
 from medsam_backends.backend import BackendSpec
 from medsam_backends.checkpoints import catalogue, import_checkpoint, install
 from medsam_backends.errors import ModelError, OutputError
-from medsam_backends.manifest import read_manifest
 from medsam_backends.registry import DEFAULT_MODEL, list_models, user_folder
+from medsam_backends.routed import read_model
 
 __all__ = ["ModelManager", "ModelRow"]
 
@@ -77,7 +77,7 @@ class ModelManager:
     def addFolder(self, source):
         """Copy a model folder to the user's models; returns its id."""
         source = Path(source)
-        manifest = read_manifest(source)
+        manifest = read_model(source)
         manifest.check_digests()
         target = self.folder() / manifest.spec.id
         if target.exists():

@@ -5,19 +5,20 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backend import Backend
 from .errors import ModelError
-from .manifest import Graph, Manifest, read_manifest
+from .manifest import Graph, Manifest
 from .preprocess import network_input
+from .routed import RoutedBackend, RoutedManifest, read_model
 from .runtimes import Session, SessionOptions, get_runtime
 from .types import Embedding
 
-__all__ = ["FolderBackend", "open_folder"]
+__all__ = ["FolderBackend", "NamedRun", "NamedSession", "open_folder"]
 
 
 class FolderBackend(Backend):
@@ -33,10 +34,12 @@ class FolderBackend(Backend):
         self.manifest = manifest
         self.spec = manifest.spec
         options = SessionOptions(threads, read_weights(manifest))
-        self._encoder = _NamedSession(manifest.encoder, runtime, options, ("image",), ("features",))
-        self._decoder = _NamedSession(
-            manifest.decoder, runtime, options, self.decoder_inputs, self.decoder_outputs
-        )
+        self._encoder = NamedSession(manifest.encoder, runtime, options, ("image",), ("features",))
+        self._decoder = self.load_decoder(runtime, options)
+
+    def load_decoder(self, runtime: str, options: SessionOptions) -> NamedRun:
+        """The decoder under the standard tensor names."""
+        return NamedSession(self.manifest.decoder, runtime, options, self.decoder_inputs, self.decoder_outputs)
 
     def encode(self, image: NDArray[np.generic]) -> Embedding:
         self.check_image(image)
@@ -53,13 +56,30 @@ class FolderBackend(Backend):
         self._decoder.close()
 
 
-class _NamedSession:
-    """A session under the standard tensor names, whatever the graph calls them."""
+class NamedRun(Protocol):
+    """What runs under the standard tensor names."""
+
+    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
+        """Every output by name."""
+
+    def close(self) -> None:
+        """Free what it holds."""
+
+
+class NamedSession:
+    """A session under the standard tensor names, whatever the graph calls them.
+
+    Attributes
+    ----------
+    shapes : of the inputs, by standard name
+    """
 
     def __init__(
         self, graph: Graph, runtime: str, options: SessionOptions, inputs: tuple[str, ...], outputs: tuple[str, ...]
     ) -> None:
-        session = get_runtime(runtime).load(graph.path, options)
+        # OpenVINO's own format is read by OpenVINO alone, whatever else was asked for.
+        name = "openvino" if graph.path.suffix == ".xml" else runtime
+        session = get_runtime(name).load(graph.path, options)
         self._names = {name: graph.names.get(name, name) for name in (*inputs, *outputs)}
         self._outputs = outputs
         for names, present in ((inputs, session.inputs), (outputs, session.outputs)):
@@ -69,6 +89,7 @@ class _NamedSession:
                     f"{graph.path.name} has no tensor {', '.join(missing)} (it has {', '.join(present)}): "
                     "correct the names in model.json."
                 )
+        self.shapes = {name: session.inputs[self._names[name]] for name in inputs}
         self._session: Session | None = session
         self._path = graph.path
 
@@ -107,8 +128,8 @@ def read_weights(manifest: Manifest) -> dict[str, NDArray[Any]]:
         raise ModelError(f"{manifest.weights.name} cannot be read ({error}): install the model again.") from None
 
 
-def open_folder(folder: Path | str, runtime: str = "onnxruntime", threads: int = 0) -> FolderBackend:
-    """Load the model in `folder`; digests are checked first.
+def open_folder(folder: Path | str, runtime: str = "onnxruntime", threads: int = 0) -> Backend:
+    """Load the model in `folder`; digests are checked first, of one with several parts when a part is loaded.
 
     Parameters
     ----------
@@ -120,9 +141,12 @@ def open_folder(folder: Path | str, runtime: str = "onnxruntime", threads: int =
         If anything of the folder is missing, damaged, refused or of a wrong shape.
     """
     from .sam import SamBackend
+    from .sam_split import SplitSamBackend
     from .windowed import WindowBackend
 
-    manifest = read_manifest(Path(folder))
+    manifest = read_model(Path(folder))
+    if isinstance(manifest, RoutedManifest):
+        return RoutedBackend(manifest, lambda part: open_folder(part, runtime, threads))
     manifest.check_digests()
-    kinds: dict[str, type[FolderBackend]] = {"sam": SamBackend, "window": WindowBackend}
+    kinds: dict[str, type[FolderBackend]] = {"sam": SamBackend, "sam_split": SplitSamBackend, "window": WindowBackend}
     return kinds[manifest.decoder.kind](manifest, runtime, threads)

@@ -14,10 +14,20 @@ from .backend import BackendSpec
 from .errors import ModelError
 from .schema import violations
 
-__all__ = ["SCHEMA_VERSION", "Graph", "Manifest", "read_manifest", "schema", "sha256"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Graph",
+    "Manifest",
+    "check_description",
+    "read_description",
+    "read_manifest",
+    "schema",
+    "sha256",
+]
 
 SCHEMA_VERSION = 1
 """The newest manifest that this version of the package reads."""
+_NEEDED_BY_KIND = {"window": ("window",), "sam_split": ("prompt_encoder", "positions")}
 
 
 @functools.cache
@@ -29,7 +39,7 @@ def schema() -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Graph:
-    """One ONNX file of a model folder and the graph's own names for the standard tensors."""
+    """One graph of a model folder (ONNX, or OpenVINO's .xml) and its own names for the standard tensors."""
 
     path: Path
     sha256: str
@@ -42,6 +52,12 @@ class Manifest:
     """A model folder whose `model.json` is sound and whose files exist (their content is not yet read).
 
     `input`, `box`, `output` and `window` are the objects of that name in `model.json`, defaults filled in.
+
+    Attributes
+    ----------
+    weights : arrays of the graphs' external initializers, when the graphs carry none
+    prompt_encoder, positions : of a decoder of kind ``sam_split``
+    digests : SHA-256 of every file
     """
 
     folder: Path
@@ -49,7 +65,9 @@ class Manifest:
     encoder: Graph
     decoder: Graph
     weights: Path | None
-    weights_sha256: str
+    prompt_encoder: Graph | None
+    positions: Path | None
+    digests: dict[Path, str]
     input: dict[str, Any]
     box: dict[str, Any]
     output: dict[str, Any]
@@ -57,10 +75,7 @@ class Manifest:
 
     def check_digests(self) -> None:
         """Raise `ModelError` if a file's SHA-256 is not the manifest's."""
-        files = [(self.encoder.path, self.encoder.sha256), (self.decoder.path, self.decoder.sha256)]
-        if self.weights is not None:
-            files.append((self.weights, self.weights_sha256))
-        for path, expected in files:
+        for path, expected in self.digests.items():
             if sha256(path) != expected:
                 raise ModelError(
                     f"{path.name} of the model {self.spec.id} is not the file its manifest describes "
@@ -86,26 +101,22 @@ def read_manifest(folder: Path) -> Manifest:
         If the file is missing, not JSON, of a newer version, against the schema, or names a file
         that does not exist or lies outside the folder.
     """
-    path = folder / "model.json"
-    try:
-        raw = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise ModelError(f"{folder} is not a model folder: it has no model.json.") from None
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read as JSON ({error}): install the model again.") from None
-    _check(raw, path)
-    spec = _spec(raw)
-    weights = raw.get("weights")
-    graph_decoder = _graph(folder, raw["decoder"])
-    if graph_decoder.kind == "window" and "window" not in raw:
-        raise ModelError(f"{path}: a decoder of kind window needs the object window.")
+    raw, path = read_description(folder), folder / "model.json"
+    check_description(raw, path, schema())
+    encoder, decoder = _graph(folder, raw["encoder"]), _graph(folder, raw["decoder"])
+    for kind, needed in _NEEDED_BY_KIND.items():
+        lacking = [name for name in needed if name not in raw]
+        if decoder.kind == kind and lacking:
+            raise ModelError(f"{path}: a decoder of kind {kind} needs the object {lacking[0]}.")
     return Manifest(
         folder=folder,
-        spec=spec,
-        encoder=_graph(folder, raw["encoder"]),
-        decoder=graph_decoder,
-        weights=_inside(folder, weights["file"]) if weights else None,
-        weights_sha256=weights["sha256"] if weights else "",
+        spec=_spec(raw),
+        encoder=encoder,
+        decoder=decoder,
+        weights=_inside(folder, raw["weights"]["file"]) if "weights" in raw else None,
+        prompt_encoder=_graph(folder, raw["prompt_encoder"]) if "prompt_encoder" in raw else None,
+        positions=_inside(folder, raw["positions"]["file"]) if "positions" in raw else None,
+        digests={_inside(folder, file["file"]): file["sha256"] for file in _files(raw)},
         input={"channels": "grey", **raw["input"]},
         box=raw.get("box", {"corners": "inclusive", "rounding": "truncate", "unit": "pixel"}),
         output={"upsample": "torch_linear", "threshold": 0.0, **raw.get("output", {})},
@@ -113,20 +124,44 @@ def read_manifest(folder: Path) -> Manifest:
     )
 
 
-def _check(raw: Any, path: Path) -> None:
+def read_description(folder: Path) -> Any:
+    """What ``folder/model.json`` holds, unchecked.
+
+    Raises
+    ------
+    ModelError
+        If the file is missing or not JSON.
+    """
+    path = folder / "model.json"
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{folder} is not a model folder: it has no model.json.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read as JSON ({error}): install the model again.") from None
+
+
+def check_description(raw: Any, path: Path, rules: dict[str, Any]) -> None:
+    """Raise `ModelError` if what `path` holds is of a newer version or against the schema `rules`."""
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise ModelError(
             f"{path} is of version {version}, this program reads up to {SCHEMA_VERSION}: update MedSAMLite."
         )
-    problems = list(violations(raw, schema()))
+    problems = list(violations(raw, rules))
     if problems:
         raise ModelError(f"{path} is not a valid model description: {'; '.join(problems[:3])}.")
 
 
+def _files(raw: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every object of the manifest that names a file and its digest."""
+    named = [raw[part] for part in ("encoder", "decoder", "weights", "prompt_encoder", "positions") if part in raw]
+    return named + [graph["data"] for graph in named if "data" in graph]
+
+
 def _spec(raw: dict[str, Any]) -> BackendSpec:
-    weights = raw.get("weights", {}).get("sha256", "")
-    files = f"{raw['encoder']['sha256']} {raw['decoder']['sha256']} {weights}"
+    graphs = [raw["encoder"]["sha256"], raw["decoder"]["sha256"], raw.get("weights", {}).get("sha256", "")]
+    files = " ".join([*graphs, *(file["sha256"] for file in _files(raw) if file["sha256"] not in graphs)])
     box = raw.get("box", {})
     return BackendSpec(
         id=raw["id"],
@@ -148,7 +183,11 @@ def _spec(raw: dict[str, Any]) -> BackendSpec:
 
 
 def _graph(folder: Path, raw: dict[str, Any]) -> Graph:
-    return Graph(_inside(folder, raw["file"]), raw["sha256"], raw.get("kind", "sam"), raw.get("names", {}))
+    path = _inside(folder, raw["file"])
+    beside = path.with_suffix(".bin").name
+    if path.suffix == ".xml" and raw.get("data", {}).get("file") != raw["file"].removesuffix(path.name) + beside:
+        raise ModelError(f"The model in {folder} must name {beside} as the data of {raw['file']}.")
+    return Graph(path, raw["sha256"], raw.get("kind", "sam"), raw.get("names", {}))
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -15,7 +15,7 @@ from typing import Literal, TypeVar
 from .backend import Backend, BackendSpec
 from .errors import ModelError
 from .folder_backend import open_folder
-from .manifest import read_manifest
+from .routed import read_model
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -166,7 +166,7 @@ def _folders(parent: Path, source: str) -> Iterator[ModelEntry]:
         return  # the user's folder need not exist
     for folder in folders:
         try:
-            spec = read_manifest(folder).spec
+            spec = read_model(folder).spec
         except ModelError as error:
             yield ModelEntry(folder.name, "broken", source, str(error), path=folder)
         else:

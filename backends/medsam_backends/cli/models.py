@@ -25,8 +25,12 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, for programs.")
-def list_command(as_json: bool) -> None:
-    """List the models found, broken ones with their reason, and those that can be installed."""
+@click.option("--catalog", is_flag=True, help="All that is known of the published models, here or not.")
+def list_command(as_json: bool, catalog: bool) -> None:
+    """List the models found, broken ones with their reason, and those that can be had."""
+    if catalog:
+        _list_catalogue(as_json)
+        return
     rows = list(_rows())
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -44,30 +48,33 @@ def install_command(system: str, half: bool) -> None:
     """Download a published model, check it and make it ready."""
     from ..checkpoints import install, published_model
     from ..registry import user_folder
+    from .progress_bar import download_bar
 
     model = published_model(system)
-    size = sum(file.size for file in model.files) / 1e6
-    click.echo(f"{model.system}, {size:.0f} MB, licence {model.licence}, from {model.page}", err=True)
+    size = f"{model.size / 1e6:.0f} MB" if model.size else f"about {4 * model.parameters / 1e6:.0f} MB"
+    click.echo(f"{model.system}, {size}, licence {model.licence}, from {model.page}", err=True)
     target = user_folder() / system
-    done = install(system, target, half)
+    with download_bar(model.system) as progress:
+        done = install(system, target, half, progress)
     click.echo(f"{system} is installed in {target}" if done else f"{system} is installed already, in {target}")
 
 
 @command.command("import")
 @click.argument("system")
-@click.argument("file", type=Path)
+@click.argument("checkpoint", type=Path)
+@click.option("--output", type=Path, help="The model folder to make.  [default: SYSTEM in your models' folder]")
 @click.option("--half", is_flag=True, help="Keep weights as float16: half the size on disk.")
 @click.option("--force", is_flag=True, help="Replace the model if it is there already.")
-def import_command(system: str, file: Path, half: bool, force: bool) -> None:
-    """Make a model of a published checkpoint that you downloaded."""
-    from ..checkpoints import import_checkpoint, published_model
+def import_command(system: str, checkpoint: Path, output: Path | None, half: bool, force: bool) -> None:
+    """Make a model of a published checkpoint that you downloaded: a file, or for daft the folder of its files."""
+    from ..checkpoints import import_published, published_model
     from ..registry import user_folder
 
     published_model(system)
-    target = user_folder() / system
+    target = output or user_folder() / system
     if target.exists() and not force:
         raise ModelError(f"{system} is there already, in {target}: --force replaces it.")
-    import_checkpoint(system, file, target, half, replace=force)
+    import_published(system, checkpoint, target, half, replace=force)
     click.echo(f"{system} is installed in {target}")
 
 
@@ -103,25 +110,36 @@ def remove_command(identifier: str) -> None:
     click.echo(f"{identifier} is removed")
 
 
-def _rows() -> Iterator[dict[str, Any]]:
+def _list_catalogue(as_json: bool) -> None:
+    from dataclasses import asdict
+
     from ..checkpoints import catalogue
+    from ..registry import list_models
+    from .catalogue_text import paragraph
+
+    models = catalogue().values()
+    if as_json:
+        click.echo(json.dumps([asdict(model) for model in models], indent=2, ensure_ascii=False))
+        return
+    states = {entry.id: entry.state for entry in list_models()}
+    click.echo("\n\n".join(paragraph(model, states.get(model.id, "")) for model in models))
+
+
+def _rows() -> Iterator[dict[str, Any]]:
+    from ..checkpoints import importable
     from ..registry import list_models
 
     entries = list_models()
     for entry in entries:
         yield _row(entry)
-    for model in catalogue().values():
+    for model in importable().values():
         if model.id not in {entry.id for entry in entries}:
-            version, name = model.manifest["version"], model.manifest["name"]
-            reason = (
-                "" if model.package else f"get it from {model.page}, then 'medsamlite models import {model.id} FILE'"
-            )
             yield {
                 "id": model.id,
-                "name": name,
-                "version": version,
-                "state": "installable",
-                "reason": reason,
+                "name": model.system,
+                "version": model.manifest["version"],
+                "state": "installable" if model.installable else "importable",
+                "reason": "" if model.installable else model.by_hand,
                 "source": "published",
                 "licence": model.licence,
                 "path": None,
@@ -143,7 +161,7 @@ def _row(entry: ModelEntry) -> dict[str, Any]:
 
 
 def _trial(identifier: str) -> str:
-    """Why the model cannot be used; empty when it can."""
+    """Why the model cannot be used; empty when it can.  One that chooses by modality is tried for each."""
     import numpy as np
 
     from ..registry import open_model
@@ -151,8 +169,13 @@ def _trial(identifier: str) -> str:
 
     try:
         backend = open_model(identifier)
-        embedding = backend.encode(np.zeros((48, 64), np.uint8))
-        backend.decode(embedding, [Prompt((8.0, 8.0, 40.0, 40.0))])
+        tried = set()
+        for modality in ("", *backend.spec.modalities):
+            chosen = backend.for_modality(modality)
+            if chosen.spec.identity not in tried:
+                tried.add(chosen.spec.identity)
+                embedding = chosen.encode(np.zeros((48, 64), np.uint8))
+                chosen.decode(embedding, [Prompt((8.0, 8.0, 40.0, 40.0))])
         backend.close()
     except ModelError as error:
         return str(error)

@@ -1,4 +1,4 @@
-"""A progress bar with slices done and time left, on a terminal only."""
+"""Progress bars, on a terminal only: slices done and time left, bytes come and speed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from ..segmenter import Progress
 
-__all__ = ["progress_bar"]
+__all__ = ["download_bar", "progress_bar"]
 
 
 @contextmanager
@@ -31,3 +31,19 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda progress: bar.update(task, completed=progress.done, total=progress.total)
+
+
+@contextmanager
+def download_bar(what: str) -> Iterator[Callable[[int, int], None] | None]:
+    """What `checkpoints.install` is to call with bytes done and to do; None when standard error is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn(f"Fetching {what}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)

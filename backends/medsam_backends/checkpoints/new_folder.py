@@ -1,0 +1,58 @@
+"""Writes a model folder whole or not at all: under a hidden name first, then by one renaming."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import ModelError, OutputError
+
+__all__ = ["check_free", "new_folder"]
+
+
+def check_free(folder: Path, replace: bool) -> None:
+    """Raise `ModelError` if `folder` exists, unless it is a model that may be replaced."""
+    if folder.exists() and not (replace and (folder / "model.json").is_file()):
+        raise ModelError(f"{folder} exists already: remove it first, or choose another folder.")
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """An empty folder to fill, which takes the place of `folder` when the block ends well, and else is removed.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; a former model at `folder` is still there then.
+    """
+    unfinished = _hidden(folder)
+    try:
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        _put_in_place(unfinished, folder)
+    except OSError as error:
+        raise OutputError(f"The model folder {folder} cannot be written ({error.strerror or error}).") from None
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _hidden(folder: Path) -> Path:
+    """A name beside `folder` that no other has; a leading dot keeps it out of the list of models."""
+    return folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}"
+
+
+def _put_in_place(complete: Path, folder: Path) -> None:
+    if not folder.exists():
+        complete.rename(folder)
+        return
+    former = _hidden(folder)
+    folder.rename(former)
+    try:
+        complete.rename(folder)
+    except OSError:
+        former.rename(folder)
+        raise
+    shutil.rmtree(former, ignore_errors=True)
