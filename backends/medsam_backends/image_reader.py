@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Volume:
     rgb : whether the last axis holds colours
     path : what was read
     notes : sentences that the user should see
+    files : the DICOM files of a folder's series, one a slice, in order
     """
 
     array: NDArray[Any]
@@ -44,6 +45,7 @@ class Volume:
     rgb: bool = False
     path: Path | None = None
     notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
     @property
     def size_ijk(self) -> tuple[int, int, int]:
@@ -124,7 +126,8 @@ def _read_series(sitk: Any, folder: Path) -> Volume:
         raise InputError(f"The DICOM series in {folder} cannot be read as one volume ({_reason(error)}).") from error
     notes = [_several(sitk, series, chosen)] if len(series) > 1 else []
     notes += _unread(folder, series) + _uneven(reader, len(series[chosen]))
-    return _volume(sitk, image, folder, _tag(header, _MODALITY), tuple(notes))
+    volume = _volume(sitk, image, folder, _tag(header, _MODALITY), tuple(notes))
+    return replace(volume, files=tuple(Path(name) for name in series[chosen]))
 
 
 def _unread(folder: Path, series: dict[str, Any]) -> list[str]:

@@ -36,12 +36,14 @@ class NamedMask:
     mask : bool, axes (k, j, i), a crop of the volume; may have no voxel at all
     origin : ``(k, j, i)`` of the crop's first voxel in the volume
     color : red, green and blue in [0, 1]
+    found_by : name and version of the model
     """
 
     name: str
     mask: NDArray[np.bool_]
     origin: tuple[int, int, int] = (0, 0, 0)
     color: Color = COLORS[0]
+    found_by: tuple[str, str] = ("", "")
 
     @property
     def last(self) -> tuple[int, int, int]:

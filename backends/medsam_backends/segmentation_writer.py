@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from .dicom_seg import check_dicom_source, check_highdicom, write_dicom_segmentation
 from .errors import OutputError
 from .image_reader import Volume
 from .named_mask import NamedMask, label_type, overlapping
 from .png_file import write_png
 from .seg_nrrd import write_label_map, write_segmentation_nrrd
 
-__all__ = ["FORMATS", "check_free", "check_output", "replacing", "write_segmentation"]
+__all__ = ["FORMATS", "check_fits", "check_free", "check_output", "replacing", "write_segmentation"]
 
 
 def write_segmentation(
@@ -26,7 +27,7 @@ def write_segmentation(
 
     ``.seg.nrrd`` is a segmentation of 3D Slicer that keeps names, colours and overlaps; the others
     are label maps with labels 1, 2, ... in order: ``.nrrd``, ``.nii``, ``.nii.gz``, ``.mha``, and
-    ``.png`` for a 2-D image.
+    ``.png`` for a 2-D image.  ``.dcm`` is a DICOM Segmentation of DICOM images.
 
     Returns
     -------
@@ -40,12 +41,11 @@ def write_segmentation(
     """
     path = Path(path)
     ending = check_output(path, force=force)
-    if ending == ".png" and volume.array.shape[0] != 1:
-        raise OutputError("A .png holds one slice, this is a volume: choose .seg.nrrd, .nii.gz or .nrrd.")
+    check_fits(path, volume)
     with replacing(path, ending, force=force) as temporary:
-        FORMATS[ending](temporary, segments, volume)
-    if ending == ".seg.nrrd":
-        return ()
+        notes = FORMATS[ending](temporary, segments, volume)
+    if ending in _KEEP_OVERLAPS:
+        return notes
     pairs = overlapping(segments)
     return tuple(f"'{a}' and '{b}' overlap; a {ending} keeps '{b}' there, a .seg.nrrd both." for a, b in pairs)
 
@@ -62,8 +62,19 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> str:
     ending = next((known for known in FORMATS if path.name.lower().endswith(known)), None)
     if ending is None:
         raise OutputError(f"The ending of '{path.name}' names no format: use one of {', '.join(FORMATS)}.")
+    if ending == ".dcm":
+        check_highdicom()
     check_free(path, force)
     return ending
+
+
+def check_fits(path: Path, volume: Volume) -> None:
+    """Raise `OutputError` if the format that the name asks for cannot hold segments of `volume`."""
+    ending = path.suffix.lower()
+    if ending == ".png" and volume.size_ijk[2] > 1:
+        raise OutputError("A .png holds one slice, this is a volume: choose .seg.nrrd, .nii.gz or .nrrd.")
+    if ending == ".dcm":
+        check_dicom_source(volume)
 
 
 def check_free(path: Path, force: bool) -> None:
@@ -100,17 +111,19 @@ def replacing(path: Path, ending: str, *, force: bool) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def _segmentation(path: Path, segments: Sequence[NamedMask], volume: Volume) -> None:
+def _segmentation(path: Path, segments: Sequence[NamedMask], volume: Volume) -> tuple[str, ...]:
     with open(path, "xb") as stream:
         write_segmentation_nrrd(stream, segments, volume)
+    return ()
 
 
-def _label_map(path: Path, segments: Sequence[NamedMask], volume: Volume) -> None:
+def _label_map(path: Path, segments: Sequence[NamedMask], volume: Volume) -> tuple[str, ...]:
     with open(path, "xb") as stream:
         write_label_map(stream, segments, volume)
+    return ()
 
 
-def _by_simpleitk(path: Path, segments: Sequence[NamedMask], volume: Volume) -> None:
+def _by_simpleitk(path: Path, segments: Sequence[NamedMask], volume: Volume) -> tuple[str, ...]:
     """Label maps in SimpleITK's formats; read back, since ITK does not tell of every full disk."""
     columns, rows, slices = volume.size_ijk
     labels = np.zeros((slices, rows, columns), label_type(segments))
@@ -119,7 +132,7 @@ def _by_simpleitk(path: Path, segments: Sequence[NamedMask], volume: Volume) -> 
             segment.paint(labels[k], k, number)
     flat = path.suffix == ".png"
     if flat and write_png(path, labels[0]):
-        return
+        return ()
     import SimpleITK as sitk
 
     image: Any = sitk.GetImageFromArray(labels[0] if flat else labels)
@@ -134,9 +147,10 @@ def _by_simpleitk(path: Path, segments: Sequence[NamedMask], volume: Volume) -> 
         raise OSError(str(error).strip().splitlines()[-1]) from error
     if not np.array_equal(sitk.GetArrayViewFromImage(written).reshape(labels.shape), labels):
         raise OSError("the file came out incomplete; is the disk full?")
+    return ()
 
 
-Format = Callable[[Path, Sequence[NamedMask], Volume], None]
+Format = Callable[[Path, Sequence[NamedMask], Volume], tuple[str, ...]]
 FORMATS: dict[str, Format] = {
     ".seg.nrrd": _segmentation,
     ".nrrd": _label_map,
@@ -144,5 +158,7 @@ FORMATS: dict[str, Format] = {
     ".nii": _by_simpleitk,
     ".mha": _by_simpleitk,
     ".png": _by_simpleitk,
+    ".dcm": write_dicom_segmentation,
 }
-"""Endings, longest first where one is part of another, and what writes them."""
+"""Endings, longest first where one is part of another, and what writes them and tells what the user should see."""
+_KEEP_OVERLAPS = (".seg.nrrd", ".dcm")

@@ -63,8 +63,9 @@ class Outcome:
 
     def masks(self) -> list[NamedMask]:
         """The segments with a colour each."""
+        model = self.backend.spec.name, self.backend.spec.version
         return [
-            NamedMask(segment.name, segment.mask, segment.origin, COLORS[n % len(COLORS)])
+            NamedMask(segment.name, segment.mask, segment.origin, COLORS[n % len(COLORS)], model)
             for n, segment in enumerate(self.segments)
         ]
 

@@ -12,7 +12,7 @@ import click
 
 from ..errors import OutputError
 from ..io import Volume, check_output, replacing, write_segmentation
-from ..segmentation_writer import check_free
+from ..segmentation_writer import check_fits, check_free
 from .job import Outcome
 from .report import as_json, describe, lines
 
@@ -39,9 +39,8 @@ class Results:
             raise OutputError("Two results cannot go to one file: give each a name of its own.")
 
     def check_slices(self, image: Volume) -> None:
-        """Raise `OutputError` if the segmentation's format cannot hold a volume and `image` is one."""
-        if self.segmentation.suffix.lower() == ".png" and image.size_ijk[2] > 1:
-            raise OutputError("A .png holds one slice, this is a volume: choose .seg.nrrd, .nii.gz or .nrrd.")
+        """Raise `OutputError` if the segmentation's format cannot hold segments of `image`."""
+        check_fits(self.segmentation, image)
 
     def write(self, outcome: Outcome, started: float, dice: Sequence[float] | None = None) -> dict[str, Any]:
         """Write everything, say on the terminal what was found, and return the report.
