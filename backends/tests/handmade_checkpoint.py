@@ -102,6 +102,40 @@ def checkpoint(path: Path, arrays: Arrays) -> Path:
     return write(path, mapping(entries), data)
 
 
+def data_parallel(path: Path, arrays: Arrays) -> Path:
+    """A checkpoint of DAFT's training program: the state dict of a module wrapped for several GPUs."""
+    entries, data = tensors({f"module.{key}": array for key, array in arrays.items()})
+    return write(path, mapping({"model": mapping(entries), "epoch": number(7)}, "dict"), data)
+
+
+def lightning(path: Path, arrays: Arrays) -> Path:
+    """A checkpoint of PyTorch Lightning, as MedficientSAM's: settings and optimiser beside the state dict."""
+    entries, data = tensors({f"model.{key}": array for key, array in arrays.items()})
+    entries_of_optimiser, moments = tensors({"exp_avg": np.zeros((2, 3), np.float32)})
+    settings = call("functools.partial", name("torch.optim.adamw.AdamW")) + b"}b"
+    tree = {
+        "epoch": number(7),
+        "pytorch-lightning_version": text("2.1.3"),
+        "state_dict": mapping(entries),
+        "callbacks": mapping({"ModelCheckpoint{'monitor': None}": mapping({"best_k_models": b"}"}, "dict")}, "dict"),
+        "optimizer_states": b"]" + mapping(entries_of_optimiser, "dict") + b"a",
+        "hyper_parameters_name": text("kwargs"),
+        "hyper_parameters": mapping({"optimizer": settings, "scheduler": b"N"}),
+    }
+    return write(path, mapping(tree, "dict"), moments | data)
+
+
+PUBLISHED = {
+    "litemedsam": checkpoint,
+    "medficientsam-l0": lightning,
+    "medficientsam-l1": lightning,
+    "medficientsam-l2": lightning,
+    "daft": checkpoint,
+    "rep-medsam": checkpoint,
+}
+"""Writes a system's checkpoint in the form in which its authors publish it."""
+
+
 def standin_state(keys: Mapping[str, tuple[str, tuple[int, ...]]]) -> dict[str, NDArray[np.generic]]:
     """Weights by rule from a system's key list: the same on every machine, and tame enough to compute with."""
     return {key: _standin(key, shape, kind) for key, (kind, shape) in keys.items()}

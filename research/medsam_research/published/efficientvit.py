@@ -85,7 +85,7 @@ def inverted_block(inputs: int, hidden: int, outputs: int, stride: int = 1) -> n
 
 
 class LinearAttention(nn.Module):
-    """ReLU attention without softmax at two scales, 1 and 5 pixels; its cost grows with the pixels, not their square."""
+    """ReLU attention without softmax at two scales, 1 and 5 pixels; its cost grows linearly with the pixels."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

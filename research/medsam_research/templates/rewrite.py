@@ -1,4 +1,4 @@
-"""Replaces parts of a published encoder by equal ones that ONNX Runtime runs faster; results differ by rounding alone."""
+"""Replaces parts of a published encoder by equal ones that ONNX Runtime runs faster; only rounding differs."""
 
 from __future__ import annotations
 
