@@ -39,7 +39,7 @@ class ButtonStates:
         canApply = noVolume or canRun or ("" if drawn else _("Add a box first."))
         canCorrect = canRun or noSelection
         canCorrect = canCorrect or ("" if hasResult else _("The selected box has no result: press Apply first."))
-        canUndo = self.logic.writer.canUndo(parameters.segmentation)
+        canUndo = self.logic.history.canUndo(parameters.segmentation)
         noSegmentation = "" if parameters.segmentation is not None else _("There is no segmentation yet.")
         return (
             (ui.addBoxButton, noVolume),

@@ -3,13 +3,10 @@
 Everything here runs on the main thread and talks to MRML; `Engine` does the numeric work on the worker thread.
 """
 
-import logging
-import time
-
 import numpy as np
 import slicer
 from medsam_backends.boxes import AXES, VoxelBox
-from medsam_backends.errors import MedSAMLiteError, PromptError
+from medsam_backends.errors import PromptError
 from medsam_backends.segmenter import Target
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 from slicer.util import VTKObservationMixin
@@ -17,9 +14,10 @@ from slicer.util import VTKObservationMixin
 from .BoxNode import BoxNode
 from .Engine import Engine
 from .Geometry import VolumeGeometry
-from .JobRunner import JobRunner
+from .Jobs import Jobs
 from .ParameterNode import MedSAMLiteParameterNode, PropagationAxis
 from .ResultDelivery import Plan, deliver
+from .SegmentHistory import SegmentHistory
 from .SegmentRecord import SegmentRecord
 from .SegmentWriter import SegmentWriter
 from .Targets import clicksOf, drawnKey, grown, segmentOf, targetOf
@@ -28,29 +26,23 @@ from .Worker import Job
 
 __all__ = ["MedSAMLiteLogic"]
 
-_PROGRESS_S = 0.1
-"""Least time between two calls of `changed` for progress alone."""
 _COLORS = ((0.9, 0.6, 0.1), (0.2, 0.7, 0.9), (0.5, 0.8, 0.3), (0.9, 0.4, 0.5), (0.7, 0.5, 0.9), (0.4, 0.8, 0.7))
 
 
-class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
+class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
     """Boxes, jobs and results of the scene.
 
     Jobs run in the background and are returned; with ``wait=True`` a call returns when its job has
-    ended and raises what it failed with.  `changed`, `finished` and `failed` are called after something happened.
+    ended and raises what it failed with.
     """
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
         VTKObservationMixin.__init__(self)
-        self.worker = JobRunner()
+        Jobs.__init__(self)
         self.writer = SegmentWriter()
+        self.history = SegmentHistory()
         self.engine = Engine(self.getParameterNode().cacheMegabytes << 20)
-        self.changed = lambda: None
-        self.finished = lambda job: None
-        self.failed = lambda message: logging.error("MedSAMLite: %s", message)
-        self.progress = None  # last `Progress` of the job at work
-        self._shownAt = 0.0
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
@@ -64,7 +56,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.removeObservers()
         self.worker.close()
         self.engine.close()
-        self.writer.forget()
+        self.history.forget()
 
     # Boxes
 
@@ -97,7 +89,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         """``"placing"``, ``"outside"``, ``"drawn"``, ``"running"``, ``"changed"`` (since Apply) or ``"segmented"``."""
         if not box.isPlaced:
             return "placing"
-        if any(box.id in getattr(job, "boxIds", ()) for job in self.worker.activeJobs):
+        if self.isRunning(box.id):
             return "running"
         try:
             text = box.voxels.text
@@ -115,16 +107,6 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     # Jobs
 
-    def isBusy(self):
-        """Whether a segmentation or correction runs or waits (previews do not count)."""
-        return any(job.kind in ("apply", "correct") for job in self.worker.activeJobs)
-
-    def cancel(self):
-        """Cancel segmentations and corrections; nothing of them reaches the scene."""
-        for job in self.worker.activeJobs:
-            if job.kind in ("apply", "correct"):
-                job.cancel()
-
     def preview(self, box, index, done=None, wait=False):
         """The mask of one slice of a box: one encode unless cached, and one decode; the scene stays as it is.
 
@@ -139,7 +121,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         job = Job(
             lambda job: self.engine.preview(view, index, voxels),
             done=lambda result: (results.append(result), done(result) if done else None),
-            failed=None if wait else self._fail,
+            failed=None if wait else self.fail,
             kind="preview",
             latestOnly=True,
         )
@@ -160,7 +142,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
             Job(
                 lambda job: self.engine.picture(view, index),
                 done,
-                failed=self._fail,
+                failed=self.fail,
                 kind="picture",
                 latestOnly=True,
             )
@@ -174,7 +156,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         def run(job):
             return self.engine.segment(view, [target], rule, job.report, lambda: job.isCancelled)[1][0]
 
-        return self._start(Job(run, done, kind="apply"), [], wait=False)
+        return self.start(Job(run, done, kind="apply"), [], wait=False)
 
     def apply(self, boxes=None, wait=False):
         """Segment boxes, of one volume or of several, each into its segment; by default all of the input volume.
@@ -203,7 +185,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
                 for plan in plans
             ]
 
-        return self._start(Job(run, lambda results: self._deliver(plans, results), kind="apply"), boxes, wait)
+        return self.start(Job(run, lambda results: self._deliver(plans, results), kind="apply"), boxes, wait)
 
     def correct(self, box, index, points=(), key=None, wait=False):
         """Correct the result of a box on one slice and run its neighbourhood again.
@@ -234,7 +216,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
                 plan.view, segment, index, clicks, plan.rule, job.report, lambda: job.isCancelled
             )
 
-        return self._start(Job(run, lambda result: self._deliver([plan], [result]), kind="correct"), [box], wait)
+        return self.start(Job(run, lambda result: self._deliver([plan], [result]), kind="correct"), [box], wait)
 
     # Results
 
@@ -264,7 +246,7 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def undo(self, segmentation=None):
         """Take back the last Apply or correction on a segmentation, neighbours included; returns its name."""
-        what = self.writer.undo(segmentation or self.getParameterNode().segmentation)
+        what = self.history.undo(segmentation or self.getParameterNode().segmentation)
         self.changed()
         return what
 
@@ -281,11 +263,11 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
     def onSceneStartClose(self, caller=None, event=None):
         self.worker.cancelAll()
         self.engine.forget()
-        self.writer.forget()
+        self.history.forget()
 
     def onNodeRemoved(self, caller=None, event=None):
         scene = slicer.mrmlScene  # whose node is gone is told by its ID
-        self.writer.forget(isKept=lambda nodeId: scene.GetNodeByID(nodeId) is not None)
+        self.history.forget(isKept=lambda nodeId: scene.GetNodeByID(nodeId) is not None)
         self.engine.forget(isKept=lambda fingerprint: scene.GetNodeByID(fingerprint.split(" ")[0]) is not None)
 
     # Inner workings
@@ -297,33 +279,4 @@ class MedSAMLiteLogic(ScriptedLoadableModuleLogic, VTKObservationMixin):
         return Plan(self.view(boxes[0].volume, axis), drawn, targets, parameters.rule)
 
     def _deliver(self, plans, results):
-        deliver(plans, results, self.writer, self.getParameterNode())
-
-    def _start(self, job, boxes, wait):
-        job.boxIds = frozenset(box.id for box in boxes)
-        job.progress = self._onProgress
-        job.failed = None if wait else self._fail
-        job.finished = self._onFinished
-        self.progress = None
-        self.worker.submit(job)
-        self.changed()
-        if wait:
-            self.worker.waitFor(job)
-        return job
-
-    def _onProgress(self, progress):
-        self.progress = progress
-        now = time.monotonic()
-        if now - self._shownAt > _PROGRESS_S:
-            self._shownAt = now
-            self.changed()
-
-    def _onFinished(self, job):
-        self.progress = None
-        self.finished(job)
-        self.changed()
-
-    def _fail(self, error):
-        if not isinstance(error, MedSAMLiteError):
-            logging.error("MedSAMLite failed", exc_info=error)
-        self.failed(str(error) or type(error).__name__)
+        deliver(plans, results, self.writer, self.history, self.getParameterNode())

@@ -195,7 +195,7 @@ class Panel(VTKObservationMixin):
 
     def onUndo(self):
         node = self._parameters.segmentation
-        if self.logic.writer.editedSince(node) and not slicer.util.confirmYesNoDisplay(
+        if self.logic.history.editedSince(node) and not slicer.util.confirmYesNoDisplay(
             _("The segmentation was edited since. Undo takes these edits back as well. Undo?")
         ):
             return

@@ -39,13 +39,13 @@ class _Finished:
     model: str
 
 
-def deliver(plans, results, writer, parameters):
+def deliver(plans, results, writer, history, parameters):
     """Write the segments of those boxes that are still in the scene.
 
     Parameters
     ----------
     results : for each plan, the model's identity and its segments
-    writer : `SegmentWriter`
+    writer, history : `SegmentWriter`, and `SegmentHistory` that undoes what is written here
 
     Raises
     ------
@@ -58,15 +58,15 @@ def deliver(plans, results, writer, parameters):
         for item in finished:
             node = item.box.segmentation or _segmentationFor(item.box.volume, writer, parameters)
             if node not in changed:
-                writer.saveState(node, names)
+                history.saveState(node, names)
                 changed.append(node)
             _write(item, node, writer, parameters.overlap)
     except Exception:
         for node in changed:
-            writer.dropState(node)
+            history.dropState(node)
         raise
     for node in changed:
-        writer.markContent(node)
+        history.markContent(node)
 
 
 def _present(plan, model, segments):

@@ -1,4 +1,4 @@
-"""Puts masks into segmentation nodes: by segment ID, as a cropped extent, with overlap rules and undo.
+"""Puts masks into segmentation nodes and reads them: by segment ID, as a cropped extent, by the overlap rules.
 
 Main thread only; knows nothing of boxes, models or jobs.
 """
@@ -10,21 +10,18 @@ from medsam_backends.errors import OutputError
 from vtk.util import numpy_support
 
 from .Geometry import VolumeGeometry
+from .OverlapRules import OverlapRules
 from .ParameterNode import Overlap
 
 __all__ = ["SegmentWriter"]
 
-_UNDO_STATES = 10
 _SAME_LATTICE = 1e-3
 """Voxels by which two lattices may differ at the far end and still be one."""
 _NOTHING = np.zeros((0, 0, 0), bool)
 
 
 class SegmentWriter:
-    """Writes and reads segments and keeps the history of what it wrote."""
-
-    def __init__(self):
-        self._histories = {}  # segmentation node ID -> (history, [what each state undoes], content then)
+    """Writes and reads segments; holds nothing."""
 
     def newSegmentation(self, volume):
         """A segmentation node for a volume: its geometry, its transform, its place in the subject hierarchy."""
@@ -63,10 +60,10 @@ class SegmentWriter:
         hadSurface = segmentation.ContainsRepresentation("Closed surface")
         if hadSurface:  # else it would be meshed anew at every step
             node.RemoveClosedSurfaceRepresentation()
-        others = [s for s in segmentation.GetSegmentIDs() if s != segmentId]
         if mask.size:
-            mask = mask & self._editable(node, segmentId, volume, mask, origin, overlap, others)
-            erased = self._overwritten(node, others, overlap)
+            rules = OverlapRules(overlap, node, segmentId, lambda other: self.read(node, other, volume))
+            mask = mask & rules.editable(volume, mask.shape, origin)
+            erased = rules.overwritten()
         else:
             erased = []
         if node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) is None:
@@ -86,61 +83,6 @@ class SegmentWriter:
             full = slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, volume)
             held = (full > 0, (0, 0, 0)) if full is not None else (_NOTHING, (0, 0, 0))
         return _cropped(*held)
-
-    def saveState(self, node, what):
-        """Remember the whole segmentation, neighbours included, before changing it; `what` names the change."""
-        history, names, _ = self._history(node)
-        history.SaveState()
-        names.append(what)
-        del names[:-_UNDO_STATES]
-
-    def dropState(self, node):
-        """Undo a change that failed half-way; it is then as if it had never begun."""
-        if self.canUndo(node):
-            self.undo(node)
-
-    def markContent(self, node):
-        """Note the content after a change of ours, to tell it from later edits by others."""
-        history, names, _ = self._history(node)
-        self._histories[node.GetID()] = (history, names, _content(node))
-
-    def canUndo(self, node):
-        """The name of the change that `undo` takes back; empty if there is none."""
-        if node is None or node.GetID() not in self._histories:
-            return ""
-        history, names, _ = self._histories[node.GetID()]
-        return names[-1] if names and history.IsRestorePreviousStateAvailable() else ""
-
-    def editedSince(self, node):
-        """Whether others changed the segmentation since our last change; undoing would lose their edits."""
-        return node.GetID() in self._histories and self._histories[node.GetID()][2] != _content(node)
-
-    def undo(self, node):
-        """Take back our last change; returns its name."""
-        what = self.canUndo(node)
-        if not what:
-            return ""
-        history, names, _ = self._histories[node.GetID()]
-        history.RestorePreviousState()
-        names.pop()
-        self.markContent(node)
-        node.Modified()
-        return what
-
-    def forget(self, isKept=lambda nodeId: False):
-        """Drop the histories of the segmentations that are not kept."""
-        for nodeId in [nodeId for nodeId in self._histories if not isKept(nodeId)]:
-            history, _, _ = self._histories.pop(nodeId)
-            history.RemoveAllStates()
-
-    def _history(self, node):
-        entry = self._histories.get(node.GetID())
-        if entry is None:
-            history = slicer.vtkSegmentationHistory()
-            history.SetMaximumNumberOfStates(_UNDO_STATES)
-            history.SetSegmentation(node.GetSegmentation())
-            entry = self._histories[node.GetID()] = (history, [], None)
-        return entry
 
     def _segmentation(self, node, segmentId):
         if node is None or node.GetScene() is None or node.GetSegmentation().GetSegment(segmentId) is None:
@@ -175,63 +117,6 @@ class SegmentWriter:
         image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
         numpy_support.vtk_to_numpy(image.GetPointData().GetScalars())[:] = mask.astype(np.uint8).ravel()
         return image
-
-    def _overwritten(self, node, others, overlap):
-        """IDs of the segments that lose the voxels of the new mask."""
-        mode = overlap
-        if overlap is Overlap.SEGMENT_EDITOR:
-            editor = _editorNode()
-            modes = {
-                slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments: Overlap.OVERWRITE_ALL,
-                slicer.vtkMRMLSegmentEditorNode.OverwriteVisibleSegments: Overlap.OVERWRITE_VISIBLE,
-            }
-            mode = modes.get(editor.GetOverwriteMode(), Overlap.ALLOW) if editor else Overlap.ALLOW
-        if mode is Overlap.OVERWRITE_ALL:
-            return others
-        if mode is Overlap.OVERWRITE_VISIBLE:
-            return _visible(node, others)
-        return []
-
-    def _editable(self, node, segmentId, volume, mask, origin, overlap, others):
-        """Bool (k, j, i) crop of where the new mask may lie."""
-        allowed = np.ones(mask.shape, bool)
-        if overlap is Overlap.KEEP_OTHERS:
-            return ~self._union(node, others, volume, mask.shape, origin)
-        editor = _editorNode() if overlap is Overlap.SEGMENT_EDITOR else None
-        if editor is None:
-            return allowed
-        kinds = slicer.vtkMRMLSegmentationNode
-        everyone = [*others, segmentId]
-        areas = {
-            kinds.EditAllowedInsideAllSegments: (everyone, True),
-            kinds.EditAllowedInsideVisibleSegments: (_visible(node, everyone), True),
-            kinds.EditAllowedOutsideAllSegments: (others, False),
-            kinds.EditAllowedOutsideVisibleSegments: (_visible(node, others), False),
-            kinds.EditAllowedInsideSingleSegment: ([editor.GetMaskSegmentID()], True),
-        }
-        if editor.GetMaskMode() in areas:
-            segments, inside = areas[editor.GetMaskMode()]
-            union = self._union(node, segments, volume, mask.shape, origin)
-            allowed &= union if inside else ~union
-        if editor.GetSourceVolumeIntensityMask():
-            low, high = editor.GetSourceVolumeIntensityMaskRange()
-            values = slicer.util.arrayFromVolume(volume)[_slices(origin, mask.shape)]
-            values = values.mean(axis=-1) if values.ndim == 4 else values
-            allowed &= (values >= low) & (values <= high)
-        return allowed
-
-    def _union(self, node, segmentIds, volume, shape, origin):
-        union = np.zeros(shape, bool)
-        for other in segmentIds:
-            if node.GetSegmentation().GetSegment(other) is None:
-                continue
-            mask, first = self.read(node, other, volume)
-            both = [(max(a, b), min(a + n, b + m)) for a, n, b, m in zip(origin, shape, first, mask.shape)]
-            if all(low < high for low, high in both):
-                union[_slices([l - o for (l, _), o in zip(both, origin)], [h - l for l, h in both])] |= mask[
-                    _slices([l - f for (l, _), f in zip(both, first)], [h - l for l, h in both])
-                ]
-        return union
 
     def _onLattice(self, node, segmentId, volume):
         """Mask and origin (k, j, i) where the segment is stored on the volume's own lattice; else None."""
@@ -282,26 +167,3 @@ def _cropped(mask, origin):
         held = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
         ranges.append(slice(int(held[0]), int(held[-1]) + 1))
     return mask[tuple(ranges)], tuple(first + r.start for first, r in zip(origin, ranges))
-
-
-def _slices(origin, shape):
-    return tuple(slice(first, first + count) for first, count in zip(origin, shape))
-
-
-def _editorNode():
-    return slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
-
-
-def _visible(node, segmentIds):
-    display = node.GetDisplayNode()
-    return [s for s in segmentIds if display is None or display.GetSegmentVisibility(s)]
-
-
-def _content(node):
-    """What changes whenever voxels or segments of a segmentation do."""
-    segmentation = node.GetSegmentation()
-    content = []
-    for segmentId in segmentation.GetSegmentIDs():
-        image = node.GetBinaryLabelmapInternalRepresentation(segmentId)
-        content.append((segmentId, image.GetMTime() if image is not None else 0))
-    return tuple(content)

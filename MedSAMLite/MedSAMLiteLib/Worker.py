@@ -29,6 +29,7 @@ class Job:
     done, failed, progress, finished : called by `pump`: with the result; with the exception; with
         what was reported; at the very end in every case, also when cancelled
     kind : of several waiting jobs of one kind only the latest runs, if `latestOnly`
+    boxIds : IDs of the nodes that it works for
     """
 
     function: Callable[["Job"], Any]
@@ -38,6 +39,7 @@ class Job:
     finished: Callable[["Job"], None] | None = None
     kind: str = ""
     latestOnly: bool = False
+    boxIds: frozenset = frozenset()
     state: str = "waiting"
     error: Exception | None = None
     _cancelled: threading.Event = field(default_factory=threading.Event)

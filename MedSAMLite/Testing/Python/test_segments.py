@@ -5,6 +5,7 @@ import pytest
 import slicer
 from medsam_backends.errors import OutputError
 from MedSAMLiteLib.ParameterNode import Overlap
+from MedSAMLiteLib.SegmentHistory import SegmentHistory
 from MedSAMLiteLib.SegmentWriter import SegmentWriter
 from phantoms import makeVolume
 
@@ -102,15 +103,16 @@ def test_the_segment_editors_overwrite_mode_is_obeyed(work):
 
 def test_undo_gives_neighbours_back_and_tells_of_later_edits(work):
     writer, volume, node, old, new = work
-    writer.saveState(node, "Kidney")
+    history = SegmentHistory()
+    history.saveState(node, "Kidney")
     writeNew(work, Overlap.OVERWRITE_ALL)
-    writer.markContent(node)
-    assert writer.canUndo(node) == "Kidney" and not writer.editedSince(node)
+    history.markContent(node)
+    assert history.canUndo(node) == "Kidney" and not history.editedSince(node)
     slicer.util.updateSegmentBinaryLabelmapFromArray(np.zeros(SHAPE, np.uint8), node, new, volume)
-    assert writer.editedSince(node)
-    assert writer.undo(node) == "Kidney"
+    assert history.editedSince(node)
+    assert history.undo(node) == "Kidney"
     assert np.array_equal(full(writer, volume, node, old), OLD)
-    assert not full(writer, volume, node, new).any() and writer.canUndo(node) == ""
+    assert not full(writer, volume, node, new).any() and history.canUndo(node) == ""
 
 
 def test_a_shown_surface_follows_and_one_not_shown_is_not_made(work):
