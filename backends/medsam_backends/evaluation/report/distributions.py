@@ -50,7 +50,7 @@ def accuracy(study: Study) -> Plot:
             _dot_and_box(axes, [metric.of(study.of(model)) for model in study.models], _in_order(study, look))
             axes.set_xlabel(f"{metric.axis} of a case")
             _scale(axes, metric, study)
-        _name_rows(figure.axes[0], study)
+        _name_rows(figure.axes[0], study, counted=bool(study.uneven))
         image = png(figure)
     caption = (
         f"DSC and NSD of {_n([len(study.of(model)) for model in study.models])} cases. Dot: a case (mean over its "
@@ -82,7 +82,7 @@ def panels(study: Study, metric: Metric) -> Plot:
             axes.remove()
         _label_lowest(grid, count, metric)
         image = png(figure)
-    caption = f"{metric.name} by modality; dots, boxes and order as in the plot of accuracy. n: cases."
+    caption = "Dots, boxes and order as in the plot of accuracy. n: cases."
     if metric is RUNTIME:
         caption += " Wall time of a whole case with all its labels, without loading the model; logarithmic."
     alt = f"Box plots of {metric.name} for {', '.join(study.modalities)}; the tables by modality give the means."
@@ -127,8 +127,9 @@ def _scale(axes: Axes, metric: Metric, study: Study) -> None:
     axes.set_ylim(len(study.models) - 0.5, -0.5)
 
 
-def _name_rows(axes: Axes, study: Study) -> None:
-    axes.set_yticks(range(len(study.models)), [_short(model) for model in study.models])
+def _name_rows(axes: Axes, study: Study, counted: bool = False) -> None:
+    names = [_short(model) + (f" (n = {len(study.of(model))})" if counted else "") for model in study.models]
+    axes.set_yticks(range(len(study.models)), names)
     axes.tick_params(axis="y", length=0)
 
 

@@ -137,7 +137,7 @@ def _facts(study: Study, command: Sequence[str]) -> list[tuple[str, str]]:
     identities: dict[str, str] = {}
     for folder in study.folders:
         identities.update({str(k): str(v) for k, v in dict(folder.settings.get("models", {})).items()})
-    facts += [(f"Model {name}", identity or "unknown") for name, identity in identities.items()]
+    facts += [(f"Model {name}", _digest(name, identity)) for name, identity in identities.items()]
     packages = ", ".join(f"{name} {version}" for name in _PACKAGES if (version := _version(name)))
     facts += [
         ("Report made", f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"),
@@ -146,6 +146,11 @@ def _facts(study: Study, command: Sequence[str]) -> list[tuple[str, str]]:
         ("Command", shlex.join(Path(part).name or part for part in command)),
     ]
     return facts
+
+
+def _digest(name: str, identity: str) -> str:
+    digest = identity.removeprefix(f"{name}@")
+    return f"SHA-256 {digest}" if digest else "code alone, no files"
 
 
 def _plain(value: Any) -> str:
@@ -161,8 +166,7 @@ def _version(package: str) -> str:
         return ""
 
 
-def _number(value: float, digits: int) -> str:
-    """Fixed digits; of small times the first three that count."""
+def _number(value: float, form: str) -> str:
     if math.isinf(value):
         return "∞"
-    return f"{value:.3g}" if digits == 3 and 0 < abs(value) < 1 else f"{value:.{digits}f}"
+    return f"{value:.0f}" if form == ".3g" and value >= 100 else format(value, form)

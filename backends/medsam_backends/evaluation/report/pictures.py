@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from ...errors import InputError, MedSAMLiteError
 from ...intensity import fit
 from ..cases import Case, CaseData, find_cases
+from ..instances import as_instances
 from ..prompts import BOX_RULES, Boxes, BoxRule
 from .study import CaseScore, Folder, Study
 from .style import WIDTH, Plot, png, quiet
@@ -29,6 +31,7 @@ _COLUMNS = 3  # fewer cases are not drawn larger
 _ROOM = 0.6  # of the boxes' extent, shown around them
 
 Mask = NDArray[np.bool_]
+Masks = NDArray[np.bool_]
 
 
 def worst(study: Study, model: str, count: int) -> list[CaseScore]:
@@ -73,7 +76,7 @@ class Gallery:
             figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
             image = png(figure)
         alt = "; ".join(f"{scene.score.case} with DSC {scene.score.dsc:.2f}" for scene in scenes)
-        caption = f"Worst cases of {model}, cut out round the boxes; of a volume the slice that is most wrong."
+        caption = "Cut out round the boxes; of a volume the slice with the most wrong voxels."
         return Plot(name, image, f"Worst cases of {model}", caption, f"Images with contours: {alt}.")
 
     def _scene(self, model: str, score: CaseScore) -> _Scene | None:
@@ -83,7 +86,7 @@ class Gallery:
                 raise InputError("no image in the folders given as --data")
             labels = [row.label for row in self.study.rows if (row.case, row.model) == (score.case, model)]
             masks, folder = self._masks(model, score.case, labels)
-            data = case.read()
+            data = as_instances(case.read()) if folder.settings.get("instances") else case.read()
             if masks.shape[1:] != data.truth.shape:
                 raise InputError("the saved masks have another size than the image")
             return _Scene(score, case, data, dict(zip(labels, masks, strict=True)), _boxes(folder).of(case, data))
@@ -91,22 +94,28 @@ class Gallery:
             self.missing[score.case, model] = str(error).rstrip(".")
             return None
 
-    def _masks(self, model: str, case: str, labels: Sequence[int]) -> tuple[NDArray[np.bool_], Folder]:
-        """The masks saved for a case, (N, ...) in the order of `labels`."""
+    def _masks(self, model: str, case: str, labels: Sequence[int]) -> tuple[Masks, Folder]:
+        """The masks saved for a case, (N, ...) in the order of `labels`, and whence."""
         for folder in self.study.folders:
-            root = (folder.path / "masks").resolve()
+            root = (folder.path / "predictions").resolve()
             path = (root / model / f"{case}.npz").resolve()
-            if not path.is_relative_to(root) or not path.is_file():
-                continue
-            try:
-                with np.load(path) as file:
-                    masks = file["masks"] if "masks" in file else np.stack([file["segs"] == n for n in labels])
-            except (OSError, ValueError, KeyError, EOFError) as error:
-                raise InputError(f"its saved masks cannot be read: {error}") from None
-            if len(masks) != len(labels):
-                raise InputError(f"{len(masks)} masks are saved for {len(labels)} labels")
-            return masks.astype(bool), folder
-        raise InputError("its masks were not saved: evaluate with --save-masks")
+            if path.is_relative_to(root) and path.is_file():
+                return _saved(path, labels), folder
+        raise InputError("its masks were not saved: evaluate with --save-predictions")
+
+
+def _saved(path: Path, labels: Sequence[int]) -> Masks:
+    try:
+        with np.load(path) as file:
+            if "masks" in file:
+                masks: NDArray[Any] = file["masks"]
+            else:
+                masks = file["mask"][None] if "mask" in file else np.stack([file["segs"] == n for n in labels])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"its saved masks cannot be read: {error}") from None
+    if len(masks) != len(labels):
+        raise InputError(f"{len(masks)} masks are saved for {len(labels)} labels")
+    return np.asarray(masks, bool)
 
 
 def _boxes(folder: Folder) -> Boxes:

@@ -29,7 +29,11 @@ class CaseScore:
 
     Attributes
     ----------
-    peak_mib : the most memory that was held, in MiB; NaN where it was not measured
+    hd95 : mean over labels, in mm, or in pixels of a picture; infinite where a label was missed
+    peak_mib : the most memory that was held, in MiB
+    clicks : DSC with the box alone and after each simulated correction; empty where none was made
+
+    What an older program did not measure is NaN.
     """
 
     case: str
@@ -39,7 +43,9 @@ class CaseScore:
     dsc: float
     nsd: float
     seconds: float
+    hd95: float
     peak_mib: float
+    clicks: tuple[float, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -86,12 +92,12 @@ class Study:
     def models(self) -> list[str]:
         """Models, the best mean DSC first."""
         best = {mean.model: mean.dsc for mean in self.means("") if mean.modality == MEAN}
-        return sorted(self.seen, key=lambda model: -_number(best[model]))
+        return sorted(self.seen, key=lambda model: 1.0 if math.isnan(best[model]) else -best[model])
 
     @cached_property
     def modalities(self) -> list[str]:
         """Modalities by name."""
-        return sorted({row.modality for row in self.rows})
+        return sorted({row.modality for row in self.rows}, key=str.casefold)
 
     @cached_property
     def kinds(self) -> list[str]:
@@ -148,22 +154,19 @@ def read_study(paths: Sequence[Path]) -> Study:
 
 def _case(rows: Sequence[Row]) -> CaseScore:
     first = rows[0]
-    peaks = [_number(getattr(row, "peak_mib", math.nan), math.nan) for row in rows]
-    known = [peak for peak in peaks if not math.isnan(peak)]
+    peaks = [row.peak_mib for row in rows if not math.isnan(row.peak_mib)]
+    after = [(row.dsc, *row.clicks) for row in rows if row.clicks]
     return CaseScore(
         *(first.case, first.modality, first.model, len(rows)),
-        *(_mean(row.dsc for row in rows), _mean(row.nsd for row in rows)),
-        *(sum(row.seconds for row in rows), max(known, default=math.nan)),
+        *(_mean(row.dsc for row in rows), _mean(row.nsd for row in rows), sum(row.seconds for row in rows)),
+        *(_mean(row.hd95_mm for row in rows), max(peaks, default=math.nan)),
+        tuple(_mean(values) for values in zip(*after, strict=True)) if len(after) == len(rows) else (),
     )
 
 
 def _mean(values: Iterable[float]) -> float:
     known = [value for value in values if not math.isnan(value)]
     return fmean(known) if known else math.nan
-
-
-def _number(value: float, otherwise: float = -1.0) -> float:
-    return otherwise if math.isnan(value) else value
 
 
 def kind_of(case: str) -> str:

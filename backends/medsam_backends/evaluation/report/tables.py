@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 
 from ..summary import MEAN
 from .study import Study, kind_of
@@ -14,7 +15,8 @@ from .tradeoff import overall, peak_mib
 __all__ = ["Line", "Matrix", "MatrixLine", "Results", "matrices", "results"]
 
 Cell = float | None
-_SCORE, _SECONDS, _WHOLE = 4, 3, 0
+_SCORE, _THREE, _WHOLE = ".4f", ".3g", ".0f"
+_METRICS = (("dsc", "DSC", _SCORE), ("nsd", "NSD", _SCORE), ("seconds", "Seconds per case", _THREE))
 
 
 @dataclass(frozen=True)
@@ -31,13 +33,13 @@ class Results:
 
     Attributes
     ----------
-    digits : decimal places of each column
+    formats : of each column's numbers
     best : the value of each column that is printed bold
     """
 
     caption: str
     columns: tuple[str, ...]
-    digits: tuple[int, ...]
+    formats: tuple[str, ...]
     best: tuple[Cell, ...]
     rows: tuple[Line, ...]
 
@@ -57,7 +59,7 @@ class Matrix:
     """A metric by modality and model."""
 
     caption: str
-    digits: int
+    format: str
     rows: tuple[MatrixLine, ...]
 
 
@@ -69,25 +71,50 @@ def results(study: Study) -> list[Results]:
 
 def _results(study: Study, kind: str) -> Results:
     means = overall(study, kind)
+    models = [model for model in study.models if model in means]
     failed = Counter(model for case, model, _ in study.failures if kind in ("", kind_of(case)))
-    rows = []
-    for model, mean in means.items():
-        scores = (_cell(mean.dsc), _cell(mean.nsd), _cell(mean.seconds), _cell(peak_mib(study, model, kind)))
-        rows.append(Line(model, (float(mean.cases), *scores, float(failed[model]))))
-    rows.sort(key=lambda row: study.models.index(row.model))
-    names = ("Cases", "DSC", "NSD", "Seconds per case", "Peak memory, MiB", "Failed")
-    digits = (_WHOLE, _SCORE, _SCORE, _SECONDS, _WHOLE, _WHOLE)
-    best = (None, _best(rows, 1, max), _best(rows, 2, max), _best(rows, 3, min), _best(rows, 4, min), None)
+    columns = [
+        _Column("Cases", _WHOLE, [float(means[m].cases) for m in models]),
+        _Column("DSC", _SCORE, [means[m].dsc for m in models], max),
+        _Column("NSD", _SCORE, [means[m].nsd for m in models], max),
+        _Column("Seconds per case", _THREE, [means[m].seconds for m in models], min),
+        _Column("Peak memory, MiB", _WHOLE, [peak_mib(study, m, kind) for m in models], min),
+        _Column("Failed", _WHOLE, [float(failed[m]) for m in models]),
+    ]
+    if kind:
+        unit = "pixels" if kind == "pictures" else "mm"
+        distances = [_median([case.hd95 for case in study.of(m, kind=kind)]) for m in models]
+        columns.insert(3, _Column(f"Median HD95, {unit}", _THREE, distances, min))
+    columns = [column for column in columns if not all(map(math.isnan, column.values))]
     modalities = len({case.modality for case in study.cases if kind in ("", case.kind)})
-    caption = f"{kind.capitalize() or 'All images'}: means over data sets, then over {modalities} modalities."
-    return Results(caption, names, digits, best, tuple(rows))
+    return Results(
+        f"{kind.capitalize() or 'All images'}: means over data sets, then over {_modalities(modalities)}.",
+        tuple(column.name for column in columns),
+        tuple(column.format for column in columns),
+        tuple(column.best() for column in columns),
+        tuple(Line(m, tuple(_cell(column.values[n]) for column in columns)) for n, m in enumerate(models)),
+    )
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column of `Results`; `choose` picks the value that is best, where any is."""
+
+    name: str
+    format: str
+    values: list[float]
+    choose: Callable[[list[float]], float] | None = None
+
+    def best(self) -> Cell:
+        known = [value for value in self.values if not math.isnan(value)]
+        return self.choose(known) if self.choose and len(known) > 1 else None
 
 
 def matrices(study: Study) -> list[Matrix]:
     """DSC, NSD and seconds by modality."""
     means = {(mean.modality, mean.model): mean for mean in study.means("") if mean.dataset == MEAN}
     found = []
-    for column, name, digits in (("dsc", "DSC", _SCORE), ("nsd", "NSD", _SCORE), ("seconds", "Seconds per case", 3)):
+    for column, name, form in _METRICS:
         rows = []
         for modality in study.modalities:
             cells = tuple(
@@ -98,7 +125,7 @@ def matrices(study: Study) -> list[Matrix]:
             best = (min if column == "seconds" else max)(known) if len(known) > 1 else None
             cases = len({case.case for case in study.cases if case.modality == modality})
             rows.append(MatrixLine(modality, cases, cells, best))
-        found.append(Matrix(f"{name}: means over the data sets of a modality.", digits, tuple(rows)))
+        found.append(Matrix(f"{name}: means over the data sets of a modality.", form, tuple(rows)))
     return found
 
 
@@ -106,6 +133,10 @@ def _cell(value: float) -> Cell:
     return None if math.isnan(value) else value
 
 
-def _best(rows: list[Line], column: int, choose: Callable[[list[float]], float]) -> Cell:
-    known = [cell for row in rows if (cell := row.cells[column]) is not None]
-    return choose(known) if len(known) > 1 else None
+def _median(values: list[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return median(known) if known else math.nan
+
+
+def _modalities(count: int) -> str:
+    return f"{count} modalities" if count != 1 else "1 modality"

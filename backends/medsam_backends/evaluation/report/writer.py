@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...errors import OutputError
 from ...segmentation_writer import replacing
+from .corrections import clicks
 from .distributions import DSC, NSD, RUNTIME, accuracy, panels
 from .page import Parts, render
 from .pictures import Gallery, worst
@@ -73,7 +74,8 @@ def write_report(
 
 def _draw(study: Study, options: Options, note: Callable[[str], None]) -> Parts:
     note("Drawing plots")
-    results = [accuracy(study), bubbles(study)]
+    corrections = clicks(study)
+    results = [accuracy(study), bubbles(study), *([corrections] if corrections else [])]
     modalities = [panels(study, metric) for metric in (DSC, NSD, RUNTIME)]
     chosen = [case for model in study.models for case in worst(study, model, options.worst)]
     pictures, notes = _pictures(study, chosen, options, note)
