@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import PromptError
+from .rank import SAMPLES, rank
 
 __all__ = ["command"]
 
@@ -46,7 +47,7 @@ def command(
 ) -> int:
     """Score models on DATA: 2DBox_*.npz and 3DBox_*.npz, or NAME.nii.gz with NAME_seg.nii.gz.
 
-    Writes cases.csv, summary.csv and failures.csv.
+    Writes cases.csv, summary.csv and failures.csv; of several models also the tables of 'medsamlite rank'.
     """
     if boxes is not None and table is not None:
         raise PromptError("Boxes come from a rule or from a table: give --boxes or --table.")
@@ -60,6 +61,8 @@ def command(
     result = evaluate(data, models, output, plan, lambda line: click.echo(line, err=True))
     for line in lines(result.means):
         click.echo(line)
+    if len({row.model for row in result.rows}) > 1:
+        rank(result.rows, [(failure.case, failure.model) for failure in result.failures], output, SAMPLES, seed)
     click.echo(f"Written to {output}")
     if result.failures:
         click.echo(f"{len(result.failures)} cases failed, see {output / 'failures.csv'}", err=True)

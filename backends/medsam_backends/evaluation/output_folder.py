@@ -10,9 +10,17 @@ from typing import Any
 from ..errors import OutputError
 from ..segmentation_writer import replacing
 
-__all__ = ["claim"]
+__all__ = ["claim", "make_folder"]
 
 _NAME = "settings.json"
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those it lies in, unless it is there; raises `OutputError` if it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {folder} cannot be made ({error.strerror}).") from None
 
 
 def claim(folder: Path, settings: Mapping[str, Any], models: Mapping[str, str]) -> None:

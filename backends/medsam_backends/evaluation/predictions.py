@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OutputError
 from ..segmentation_writer import replacing
 from .inference import Found
+from .output_folder import make_folder
 
 __all__ = ["save_prediction"]
 
@@ -34,9 +34,6 @@ def save_prediction(path: Path, found: Sequence[Found], shape: tuple[int, ...]) 
         arrays["masks"] = np.stack([one.full(shape) for one in found])
     elif len(found) == 1:
         arrays["mask"] = found[0].full(shape)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {path.parent} cannot be made ({error.strerror}).") from None
+    make_folder(path.parent)
     with replacing(path, ".npz", force=True) as temporary:
         np.savez_compressed(temporary, **arrays)

@@ -18,6 +18,7 @@ from ..propagation import get_rule
 from ..registry import list_models, open_model
 from . import baselines
 from .cases import Case, find_cases
+from .failures import Failure, failures_of_others, write_failures
 from .inference import Found, segment_case
 from .instances import as_instances
 from .memory import forget_peak, peak_mib
@@ -26,10 +27,10 @@ from .output_folder import claim
 from .packages import needed
 from .predictions import save_prediction
 from .prompts import Boxes
-from .records import Journal, Row, write_csv
+from .records import Journal, Row
 from .summary import Mean, summarise, write_summary
 
-__all__ = ["Failure", "Plan", "Result", "evaluate"]
+__all__ = ["Plan", "Result", "evaluate"]
 
 _CACHE_BYTES = 256 * 2**20
 BASELINES = (baselines.EllipseInBox.spec.id, baselines.OtsuInBox.spec.id)
@@ -61,17 +62,8 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Failure:
-    """A case that a model did not come through, and why."""
-
-    case: str
-    model: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Result:
-    """Everything in the output folder, former runs included; failures are this run's."""
+    """Everything in the output folder, former runs included; what failed formerly is tried again by its own model."""
 
     rows: list[Row]
     means: list[Mean]
@@ -107,14 +99,14 @@ def evaluate(
         cases = [case for case in cases if case.name in plan.boxes.table]
     claim(output, _settings(data, plan), _identities(models))
     journal = Journal(output / "cases.csv")
-    failures: list[Failure] = []
+    failures = failures_of_others(output, models)
     for model in models:
         left = [case for case in cases if (case.name, model) not in journal.done]
         if left:
             failures += _run_model(model, left, journal, output, plan, note)
     means = summarise(journal.rows)
     write_summary(output / "summary.csv", means)
-    write_csv(output / "failures.csv", ("case", "model", "reason"), ((f.case, f.model, f.reason) for f in failures))
+    write_failures(output, failures)
     return Result(journal.rows, means, failures)
 
 
