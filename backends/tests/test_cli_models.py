@@ -29,11 +29,10 @@ def test_the_list_tells_ready_broken_and_installable(
 ) -> None:
     (models_folder / "wreck").mkdir()
     rows = listed(capsys)
-    assert {name: row["state"] for name, row in rows.items() if name in ("tiny", "wreck", "litemedsam")} == {
-        "tiny": "ready",
-        "wreck": "broken",
-        "litemedsam": "installable",
-    }
+    states = {"tiny": "ready", "wreck": "broken", "litemedsam": "installable", "rep-medsam": "installable"}
+    states |= dict.fromkeys(("medficientsam-l0", "medficientsam-l1", "medficientsam-l2", "daft"), "importable")
+    assert {name: row["state"] for name, row in rows.items() if row["source"] != "entry point"} == states
+    assert "medsamlite models import daft FOLDER" in rows["daft"]["reason"]
     assert all(set(row) == FIELDS for row in rows.values())
     assert rows["tiny"]["path"] == str(models_folder / "tiny") and rows["tiny"]["licence"] == "CC0-1.0"
     assert "no model.json" in rows["wreck"]["reason"]
@@ -78,11 +77,37 @@ def test_a_model_that_cannot_be_deleted_is_told(
     assert "could not be removed (Permission denied)" in capsys.readouterr().err
 
 
+def test_the_catalogue_tells_all_that_is_known(tiny: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "list", "--catalog"]) == 0
+    told = capsys.readouterr().out
+    paragraphs = dict(zip(checkpoints.catalogue(), told.split("\n\n"), strict=True))
+    assert max(map(len, told.splitlines())) <= 130  # a digest or an address is not broken
+    for model, text in paragraphs.items():
+        facts = checkpoints.catalogue()[model]
+        assert text.startswith(model) and facts.page in text and facts.paper in text
+        assert (f"medsamlite models install {model}" in text) is facts.installable
+        assert (f"medsamlite models import {model} F" in text) is bool(facts.keys)
+    assert "DSC 86.42 %, NSD 87.95 %" in paragraphs["medficientsam-l1"]
+    assert "f19d07c6e59b23895bd3545487f7afa13cda42d0" in paragraphs["rep-medsam"]
+    assert main(["models", "list", "--catalog", "--json"]) == 0
+    assert [row["id"] for row in json.loads(capsys.readouterr().out)] == list(paragraphs)
+
+
+def test_a_model_that_cannot_be_imported_is_told_why(capsys: pytest.CaptureFixture[str]) -> None:
+    for verb in (["install"], ["import", "x.onnx"]):
+        assert main(["models", verb[0], "rep-medsam-cpp", *verb[1:]]) == 2
+        assert "no licence was found" in capsys.readouterr().err
+    assert main(["models", "install", "medficientsam-l1"]) == 2
+    told = capsys.readouterr().err
+    assert "https://github.com/hieplpvip/medficientsam" in told
+    assert "medsamlite models import medficientsam-l1 FILE" in told
+
+
 def test_install_tells_what_it_fetches_and_when_there_is_nothing_to_do(
     models_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     answers = [True, False]
-    monkeypatch.setattr(checkpoints, "install", lambda system, folder, half: answers.pop(0))
+    monkeypatch.setattr(checkpoints, "install", lambda system, folder, half, progress: answers.pop(0))
     for sentence in ("litemedsam is installed in", "litemedsam is installed already, in"):
         assert main(["models", "install", "litemedsam"]) == 0
         told = capsys.readouterr()
@@ -93,6 +118,7 @@ def test_install_tells_what_it_fetches_and_when_there_is_nothing_to_do(
 
 def test_without_a_network_install_says_what_else_can_be_done(tmp_path: Path, models_folder: Path) -> None:
     unreachable = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    unreachable |= {"https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
     done = process("models", "install", "litemedsam", cwd=tmp_path, PIP_CONFIG_FILE=os.devnull, **unreachable)
     assert done.returncode == 2
     assert "could not be downloaded" in done.stderr and "medsamlite models import litemedsam FILE" in done.stderr
@@ -114,14 +140,16 @@ def test_a_file_that_is_no_checkpoint_is_refused(
 def test_import_replaces_a_model_only_when_asked(
     tmp_path: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done: list[bool] = []
-    monkeypatch.setattr(checkpoints, "import_checkpoint", lambda *given, replace: done.append(replace))
+    done: list[tuple[object, ...]] = []
+    monkeypatch.setattr(checkpoints, "import_published", lambda *given, replace: done.append((given[2], replace)))
     assert main(["models", "import", "litemedsam", "x.pth"]) == 0
     (models_folder / "litemedsam").mkdir()
     assert main(["models", "import", "litemedsam", "x.pth"]) == 2
     assert "--force replaces it" in capsys.readouterr().err
     assert main(["models", "import", "litemedsam", "x.pth", "--force"]) == 0
-    assert done == [False, True]
+    assert main(["models", "import", "litemedsam", "x.pth", "--output", str(tmp_path / "mine")]) == 0
+    here = models_folder / "litemedsam"
+    assert done == [(here, False), (here, True), (tmp_path / "mine", False)]
 
 
 def test_presets_are_listed_for_people_and_programs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -161,21 +161,21 @@ def _row(entry: ModelEntry) -> dict[str, Any]:
 
 
 def _trial(identifier: str) -> str:
-    """Why the model cannot be used; empty when it can.  One that chooses by modality is tried for each."""
+    """Why the model cannot be used; empty when it can.  One of several parts is tried part by part."""
     import numpy as np
 
     from ..registry import open_model
+    from ..routed import RoutedBackend
     from ..types import Prompt
 
     try:
         backend = open_model(identifier)
-        tried = set()
-        for modality in ("", *backend.spec.modalities):
-            chosen = backend.for_modality(modality)
-            if chosen.spec.identity not in tried:
-                tried.add(chosen.spec.identity)
-                embedding = chosen.encode(np.zeros((48, 64), np.uint8))
-                chosen.decode(embedding, [Prompt((8.0, 8.0, 40.0, 40.0))])
+        parts = [backend]
+        if isinstance(backend, RoutedBackend):
+            parts = [backend.part(name) for name in backend.manifest.parts]
+        for part in parts:
+            embedding = part.encode(np.zeros((48, 64), np.uint8))
+            part.decode(embedding, [Prompt((8.0, 8.0, 40.0, 40.0))])
         backend.close()
     except ModelError as error:
         return str(error)
