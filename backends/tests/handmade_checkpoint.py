@@ -102,27 +102,27 @@ def checkpoint(path: Path, arrays: Arrays) -> Path:
     return write(path, mapping(entries), data)
 
 
-def data_parallel(path: Path, arrays: Arrays) -> Path:
+def data_parallel(path: Path, arrays: Arrays, prefix: str = "module.") -> Path:
     """A checkpoint of DAFT's training program: the state dict of a module wrapped for several GPUs."""
-    entries, data = tensors({f"module.{key}": array for key, array in arrays.items()})
+    entries, data = tensors({prefix + key: array for key, array in arrays.items()})
     return write(path, mapping({"model": mapping(entries), "epoch": number(7)}, "dict"), data)
 
 
-def lightning(path: Path, arrays: Arrays) -> Path:
+def lightning(path: Path, arrays: Arrays, prefix: str = "model.") -> Path:
     """A checkpoint of PyTorch Lightning, as MedficientSAM's: settings and optimiser beside the state dict."""
-    entries, data = tensors({f"model.{key}": array for key, array in arrays.items()})
-    entries_of_optimiser, moments = tensors({"exp_avg": np.zeros((2, 3), np.float32)})
+    entries, data = tensors({prefix + key: array for key, array in arrays.items()})
+    moment = tensor("moment", (2, 3))
     settings = call("functools.partial", name("torch.optim.adamw.AdamW")) + b"}b"
     tree = {
         "epoch": number(7),
         "pytorch-lightning_version": text("2.1.3"),
         "state_dict": mapping(entries),
         "callbacks": mapping({"ModelCheckpoint{'monitor': None}": mapping({"best_k_models": b"}"}, "dict")}, "dict"),
-        "optimizer_states": b"]" + mapping(entries_of_optimiser, "dict") + b"a",
+        "optimizer_states": b"]" + mapping({"exp_avg": moment}, "dict") + b"a",
         "hyper_parameters_name": text("kwargs"),
         "hyper_parameters": mapping({"optimizer": settings, "scheduler": b"N"}),
     }
-    return write(path, mapping(tree, "dict"), moments | data)
+    return write(path, mapping(tree, "dict"), {"moment": bytes(24), **data})
 
 
 PUBLISHED = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import handmade_checkpoint as hand
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from medsam_backends.checkpoints import import_checkpoint, importable, published_model
 from medsam_backends.checkpoints.fill import graph_template
+from medsam_backends.checkpoints.merge import is_merged, merged_from
 from medsam_backends.checkpoints.state_dict import expected_tensors
 from medsam_backends.errors import ModelError, OutputError
 from medsam_backends.folder_backend import open_folder
@@ -47,15 +49,19 @@ def test_the_shipped_graphs_need_only_tensors_of_the_published_state_dict(system
     for part in ("encoder", "decoder"):
         needed = external_tensors(graph_template(f"{system}.{part}"))
         assert needed
-        assert all(expected[tensor.name] == ("float32", tensor.shape) for tensor in needed)
+        own = [tensor for tensor in needed if not is_merged(tensor.name)]
+        assert all(expected[tensor.name] == ("float32", tensor.shape) for tensor in own)
+        assert all(set(merged_from(tensor.name)) <= set(expected) for tensor in needed if tensor not in own)
 
 
-def test_the_imported_model_segments(published: Path, tmp_path: Path) -> None:
-    folder = import_checkpoint("litemedsam", published, tmp_path / "litemedsam")
+@pytest.mark.parametrize("system", importable())
+def test_the_imported_model_segments(system: str, tmp_path: Path) -> None:
+    standin = hand.standin_state(expected_tensors(published_model(system).keys))
+    folder = import_checkpoint(system, hand.PUBLISHED[system](tmp_path / "a.ckpt", standin), tmp_path / system)
     assert sorted(os.listdir(folder)) == ["decoder.onnx", "encoder.onnx", "model.json", "weights.npz"]
     manifest = read_manifest(folder)
     manifest.check_digests()
-    assert (manifest.spec.id, manifest.spec.licence) == ("litemedsam", "Apache-2.0")
+    assert (manifest.spec.id, manifest.spec.licence) == (system, published_model(system).licence)
     model = open_folder(folder, threads=1)
     picture = np.add.outer(np.arange(90), np.arange(70)).astype(np.uint8)
     embedding = model.encode(picture)
@@ -77,20 +83,11 @@ def test_half_the_size_holds_the_same_weights(published: Path, state: State, tmp
             assert narrow[name].dtype == (np.float16 if narrow[name].ndim > 1 else np.float32)
 
 
-def wrapped(wrapper: str, prefix: str) -> Callable[[Path, State], Path]:
-    def write(path: Path, state: State) -> Path:
-        entries, data = hand.tensors({prefix + name: array for name, array in state.items()})
-        body = hand.mapping({wrapper: hand.mapping(entries), "epoch": hand.number(7)}, "dict")
-        return hand.write(path, body, data)
-
-    return write
-
-
-@pytest.mark.parametrize(("wrapper", "prefix"), [("state_dict", "model."), ("model", "module."), ("model", "")])
+@pytest.mark.parametrize("write", [hand.lightning, hand.data_parallel, partial(hand.data_parallel, prefix="")])
 def test_wrappers_and_prefixes_of_training_programs_are_taken_off(
-    state: State, tmp_path: Path, wrapper: str, prefix: str
+    state: State, tmp_path: Path, write: Callable[[Path, State], Path]
 ) -> None:
-    path = wrapped(wrapper, prefix)(tmp_path / "a.ckpt", state)
+    path = write(tmp_path / "a.ckpt", state)
     with np.load(import_checkpoint("litemedsam", path, tmp_path / "m") / "weights.npz") as weights:
         assert np.array_equal(weights[FIRST], state[FIRST])
 
@@ -106,6 +103,18 @@ def test_missing_extra_and_misshaped_tensors_are_named(state: State, tmp_path: P
     assert "has also head.weight" in message
     assert f"{names[0]} (f4 [32, 1, 1, 1] instead of float32 [32, 3, 1, 1])" in message
     assert f"{names[7]} (i8" in message
+
+
+def test_a_distilled_encoder_is_refused_with_what_to_choose_instead(state: State, tmp_path: Path) -> None:
+    path = hand.lightning(tmp_path / "step_400000.ckpt", state, prefix="student_encoder.")
+    assert "finetuned" in refusal(path, tmp_path / "m")
+
+
+def test_the_system_that_a_checkpoint_belongs_to_is_named(tmp_path: Path) -> None:
+    other = hand.standin_state(expected_tensors("efficientvit-sam-l0"))
+    message = refusal(hand.lightning(tmp_path / "best.ckpt", other), tmp_path / "m")
+    assert "no checkpoint of LiteMedSAM" in message
+    assert "It fits MedficientSAM-L0 and DAFT." in message
 
 
 def test_values_that_are_no_numbers_are_refused(state: State, tmp_path: Path) -> None:

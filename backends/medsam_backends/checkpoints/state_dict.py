@@ -10,12 +10,14 @@ from importlib import resources
 from typing import Any
 
 from ..errors import ModelError
+from .catalogue import importable
 from .pickled import Tensor
 
 __all__ = ["check_state_dict", "expected_tensors", "find_state_dict"]
 
 _WRAPPERS = ("state_dict", "model")
 _PREFIXES = ("model.", "module.")
+_DISTILLED = "student_encoder."
 _SHOWN = 3
 
 
@@ -33,7 +35,7 @@ def find_state_dict(tree: Any) -> dict[str, Tensor]:
     Raises
     ------
     ModelError
-        If the checkpoint holds no named tensors.
+        If the checkpoint holds no named tensors, or those of an encoder alone.
     """
     for wrapper in _WRAPPERS:
         if isinstance(tree, dict) and isinstance(tree.get(wrapper), dict):
@@ -43,6 +45,11 @@ def find_state_dict(tree: Any) -> dict[str, Tensor]:
     tensors = {name: value for name, value in found.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
         raise ModelError("The checkpoint holds no tensors by name: it is no trained model; choose another file.")
+    if any(name.startswith(_DISTILLED) for name in tensors):
+        raise ModelError(
+            "The checkpoint is from distillation and holds an encoder without a decoder, which cannot segment: "
+            "choose the finetuned one, finetuned-.../best.ckpt."
+        )
     for prefix in _PREFIXES:
         if all(name.startswith(prefix) for name in tensors):
             return {name.removeprefix(prefix): value for name, value in tensors.items()}
@@ -64,8 +71,10 @@ def check_state_dict(tensors: Mapping[str, Tensor], keys: str, system: str) -> N
         _phrase("has another shape or type in", _different(tensors, expected)),
     ]
     if any(problems):
+        owners = [model.system for model in importable().values() if set(expected_tensors(model.keys)) == set(tensors)]
+        belongs = f" It fits {' and '.join(owners)}." if owners and system not in owners else ""
         raise ModelError(
-            f"This is no checkpoint of {system}: it {'; it '.join(p for p in problems if p)}. "
+            f"This is no checkpoint of {system}: it {'; it '.join(p for p in problems if p)}.{belongs} "
             "Choose the file that its authors publish, or the system it belongs to."
         )
 
