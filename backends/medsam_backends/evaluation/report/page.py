@@ -14,15 +14,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ... import __version__
-from .study import CaseScore, Folder, Study
+from ..ranking import Ranking, Standing
+from ..summary import MEAN
+from .study import CaseScore, Study
 from .style import Plot, looks
 from .tables import matrices, results
 
-__all__ = ["Parts", "render"]
+__all__ = ["Parts", "Ranked", "render"]
 
 _HERE = Path(__file__).parent
 _PACKAGES = ("numpy", "onnxruntime", "SimpleITK", "scipy", "matplotlib")
@@ -36,20 +39,49 @@ _DEFINITIONS = (
 
 
 @dataclass(frozen=True)
+class Ranked:
+    """The ranking of the models, and its plots."""
+
+    ranking: Ranking
+    plots: Sequence[Plot]
+
+    def text(self) -> str:
+        """What the table and plots are, and how stable the order is."""
+        known = self.ranking.taus[~np.isnan(self.ranking.taus)]
+        found = (
+            "Models are ranked by DSC, NSD and runtime in every case; the mean of these ranks over the cases of a "
+            "modality, then over modalities, orders them. A failed case counts as the last."
+        )
+        if known.size:
+            low, middle, high = np.percentile(known, (2.5, 50, 97.5))
+            found += (
+                f" Kendall's tau of {len(self.ranking.taus)} bootstrap samples: {middle:.2f} ({low:.2f} to {high:.2f})."
+            )
+        if self.ranking.left_out:
+            found += f" {self.ranking.left_out} cases that not every model was tried on are left out."
+        return found
+
+
+@dataclass(frozen=True)
 class Parts:
-    """Plots by section, and what accompanies them."""
+    """Plots by section, and what accompanies them.
+
+    Attributes
+    ----------
+    ranking : or a sentence why there is none
+    """
 
     results: Sequence[Plot]
-    ranking: Sequence[Plot]
+    ranking: Ranked | str
     modalities: Sequence[Plot]
     worst: Sequence[Plot]
     worst_cases: Sequence[CaseScore]
     picture_notes: Sequence[str] = ()
-    ranking_text: str = ""
 
     def all(self) -> list[Plot]:
         """Every plot, in the page's order."""
-        return [*self.results, *self.ranking, *self.modalities, *self.worst]
+        ranking = () if isinstance(self.ranking, str) else self.ranking.plots
+        return [*self.results, *ranking, *self.modalities, *self.worst]
 
 
 def render(study: Study, parts: Parts, title: str, command: Sequence[str]) -> str:
@@ -67,14 +99,16 @@ def render(study: Study, parts: Parts, title: str, command: Sequence[str]) -> st
     return environment.get_template("page.html").render(
         title=title,
         lead=_lead(study),
-        contents=_contents(study, parts),
+        contents=_contents(study),
         warnings=_warnings(study),
         models=study.models,
         colours={model: look.colour for model, look in looks(study.seen).items()},
         overall=results(study),
         matrices=matrices(study),
         plots=parts,
-        ranking_text=parts.ranking_text,
+        ranked=None if isinstance(parts.ranking, str) else parts.ranking,
+        standings=_standings(parts.ranking),
+        ranking_text=parts.ranking if isinstance(parts.ranking, str) else parts.ranking.text(),
         worst=parts.worst_cases,
         picture_notes=parts.picture_notes,
         failures=study.failures,
@@ -97,10 +131,8 @@ def _lead(study: Study) -> str:
     )
 
 
-def _contents(study: Study, parts: Parts) -> list[tuple[str, str]]:
-    found = [("results", "Results"), ("modalities", "By modality"), ("worst", "Worst cases")]
-    if parts.ranking:
-        found.insert(1, ("ranking", "Ranking"))
+def _contents(study: Study) -> list[tuple[str, str]]:
+    found = [("results", "Results"), ("ranking", "Ranking"), ("modalities", "By modality"), ("worst", "Worst cases")]
     if study.failures:
         found.append(("failures", "Failed cases"))
     return [*found, ("settings", "Settings and versions")]
@@ -112,8 +144,6 @@ def _warnings(study: Study) -> list[str]:
         named = ", ".join(f"{model} lacks {count}" for model, count in study.uneven.items())
         total = len({case.case for case in study.cases})
         found.append(f"Not every model has scores for all {total} cases ({named}): their means cannot be compared.")
-    if len({_boxes(folder) for folder in study.folders}) > 1:
-        found.append("The evaluations used different boxes: scores across them cannot be compared.")
     digests: dict[str, set[str]] = {}
     for folder in study.folders:
         for model, identity in dict(folder.settings.get("models", {})).items():
@@ -123,8 +153,9 @@ def _warnings(study: Study) -> list[str]:
     return found
 
 
-def _boxes(folder: Folder) -> str:
-    return str(folder.settings.get("boxes", "unknown"))
+def _standings(ranking: Ranked | str) -> list[Standing]:
+    """Over all modalities, the best first."""
+    return [] if isinstance(ranking, str) else [one for one in ranking.ranking.standings if one.modality == MEAN]
 
 
 def _facts(study: Study, command: Sequence[str]) -> list[tuple[str, str]]:

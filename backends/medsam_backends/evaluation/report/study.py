@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from ...errors import InputError
+from ..failures import failures_of_others
 from ..records import Row
 from ..summary import MEAN, Mean, summarise
 
@@ -148,7 +149,7 @@ def read_study(paths: Sequence[Path]) -> Study:
             if first != path:
                 raise InputError(f"{row.case} by {row.model} is in {first} and in {path}: name one of them.")
         rows += found
-        folders.append(Folder(path, _settings(path / "settings.json"), _failures(path / "failures.csv")))
+        folders.append(Folder(path, _settings(path / "settings.json"), _failures(path)))
     return Study(rows, folders)
 
 
@@ -212,8 +213,5 @@ def _settings(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _failures(path: Path) -> list[tuple[str, str, str]]:
-    try:
-        return [(line["case"], line["model"], line["reason"]) for line in _table(path)]
-    except (OSError, KeyError, csv.Error):
-        return []
+def _failures(folder: Path) -> list[tuple[str, str, str]]:
+    return [(one.case, one.model, one.reason) for one in failures_of_others(folder, ())]

@@ -6,14 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import OutputError
+from ...errors import InputError, OutputError
 from ...segmentation_writer import replacing
+from ..protocol import check_same_protocol
+from ..ranking import rank_models
+from ..scoreboard import scoreboard
+from ..significance import compare
 from .corrections import clicks
 from .distributions import DSC, NSD, RUNTIME, accuracy, panels
-from .page import Parts, render
+from .page import Parts, Ranked, render
 from .pictures import Gallery, worst
+from .stability import blobs, significance
 from .study import CaseScore, Study, read_study
-from .style import Plot
+from .style import Plot, looks
 from .tradeoff import bubbles
 
 __all__ = ["Options", "write_report"]
@@ -27,12 +32,15 @@ class Options:
     ----------
     data : folders with the cases' images, for pictures of the worst ones; none are shown without
     worst : how many of each model
+    samples, seed : of the ranking's bootstrap
     command : as typed, for the page's foot
     """
 
     data: Sequence[Path] = ()
     worst: int = 3
     title: str = "Evaluation"
+    samples: int = 1000
+    seed: int = 0
     command: Sequence[str] = ()
 
 
@@ -54,11 +62,12 @@ def write_report(
     Raises
     ------
     InputError
-        If a folder holds no scores, or `options.data` no cases.
+        If a folder holds no scores, two were not made alike, or `options.data` has no cases.
     OutputError
         If a file cannot be written.
     """
     study = read_study(folders)
+    check_same_protocol([(folder.path, folder.settings) for folder in study.folders])
     parts = _draw(study, options, note)
     page = render(study, parts, options.title, options.command)
     plots = output / "plots"
@@ -79,7 +88,18 @@ def _draw(study: Study, options: Options, note: Callable[[str], None]) -> Parts:
     modalities = [panels(study, metric) for metric in (DSC, NSD, RUNTIME)]
     chosen = [case for model in study.models for case in worst(study, model, options.worst)]
     pictures, notes = _pictures(study, chosen, options, note)
-    return Parts(results, [], modalities, pictures, chosen, notes)
+    ranking = _rank(study, options)
+    return Parts(results, ranking, modalities, pictures, chosen, notes)
+
+
+def _rank(study: Study, options: Options) -> Ranked | str:
+    """The ranking with its plots, or why there is none."""
+    try:
+        board = scoreboard(study.rows, [failure[:2] for failure in study.failures])
+    except InputError as error:
+        return str(error)
+    ranking, comparisons = rank_models(board, options.samples, options.seed), compare(board)
+    return Ranked(ranking, [blobs(ranking, looks(study.seen)), significance(ranking.models, comparisons)])
 
 
 def _pictures(
