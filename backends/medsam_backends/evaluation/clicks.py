@@ -68,6 +68,8 @@ def correct_volume(
 ) -> tuple[float, ...]:
     """DSC of the volume after each of `count` corrections, each on the box's slice with most wrong voxels.
 
+    A slice's clicks are shown to the model together, without a prior: measured, that corrected more.
+
     Parameters
     ----------
     truth : (K, J, I) bool
@@ -102,5 +104,4 @@ def _correction(segmenter: VolumeSegmenter, segment: Segment, truth: Mask, mask:
         return None
     before = segment.target.keys.get(index)
     points = (*(before.points if before else ()), click)
-    prior = mask[index] if "prior" in uses and mask[index].any() else None
-    return index, Prompt(edges, points, prior, position)
+    return index, Prompt(edges, points, position=position)
