@@ -6,13 +6,14 @@ RESEARCH_BIN := $(subst .venv,.venv-research,$(BIN))
 STAMPS := .venv/stamps
 SLICER_TESTS := MedSAMLite/Testing/Python
 
-.PHONY: help demo test check backend-tests slicer-tests test-research train format clean
+.PHONY: help demo test check backend-tests slicer-tests test-research train bench format clean
 
 help:
 	@echo "make demo           segment a phantom, or IMAGE=... BOX=\"i0 j0 k0 i1 j1 k1\" MODEL=..., into $(OUTPUT)"
 	@echo "make test           style, types and tests of all that users run"
 	@echo "make test-research  tests of training and of the published architectures (PyTorch, in .venv-research)"
 	@echo "make train          synthesis, training and export of the bundled model from DATA, into runs (hours)"
+	@echo "make bench          speed and memory beside the published systems, into bench-output (half an hour; QUICK=1: a minute)"
 	@echo "make format         bring the code into its style"
 
 demo: $(STAMPS)/run
@@ -22,7 +23,7 @@ demo: $(STAMPS)/run
 test: check backend-tests slicer-tests
 
 check: $(STAMPS)/test
-	$(BIN)/ruff check backends MedSAMLite research
+	$(BIN)/ruff check backends benchmarks MedSAMLite research
 	$(BIN)/mypy
 
 backend-tests: $(STAMPS)/test
@@ -47,9 +48,13 @@ train: $(STAMPS)/research
 	$(RUN).training.train --config main --data "$(DATA)" --synthetic runs/data/synthetic --output runs/main
 	$(RUN).training.export runs/main/checkpoint.pt --id medsamlite-efficientvit --output runs/medsamlite-efficientvit
 
+# Peers in PyTorch take part where `make test-research` has made their environment.
+bench: $(STAMPS)/bench
+	PYTHONPATH=.:backends $(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
 format: $(STAMPS)/test
-	$(BIN)/ruff check --fix backends MedSAMLite research
-	$(BIN)/ruff format backends MedSAMLite research
+	$(BIN)/ruff check --fix backends benchmarks MedSAMLite research
+	$(BIN)/ruff format backends benchmarks MedSAMLite research
 
 clean:
 	rm -rf .venv .venv-research demo-output
@@ -65,6 +70,10 @@ $(STAMPS)/test: pyproject.toml | .venv/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
 	@$(BIN)/python -m pip install --quiet --editable ".[slicer]" \
 		|| echo "slicer-core or PySide6 cannot be installed here: tests of the Slicer module will be skipped"
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/bench: pyproject.toml | .venv/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/research: pyproject.toml | .venv/pyvenv.cfg

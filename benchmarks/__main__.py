@@ -1,0 +1,55 @@
+"""``make bench``: measures everything and writes the table, the numbers and the plots."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from . import cases, networks, startup, volumes
+from .machine import describe
+from .plan import FULL, QUICK, prepare
+from .processes import environment, run
+from .report import write
+from .results import Results
+
+_SECTIONS = {"start": startup, "networks": networks, "cases": cases, "volumes": volumes}
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small images, few rounds: under a minute")
+    parser.add_argument("--output", type=Path, default=Path("bench-output"), help="folder for table, numbers and plots")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of every contender")
+    parser.add_argument("--runtime", action="append", help="of ours, may be repeated; else all installed ones")
+    arguments = parser.parse_args()
+    runtimes = tuple(arguments.runtime or installed_runtimes())
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    machine, results = describe(), Results()
+    with tempfile.TemporaryDirectory() as folder:
+        plan = prepare(QUICK if arguments.quick else FULL, arguments.threads, runtimes, Path(folder))
+        results.skipped |= plan.skipped
+        for name, section in _SECTIONS.items():
+            started = time.perf_counter()
+            section.measure(plan, results)
+            print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
+        machine["load_after"] = round(os.getloadavg()[0], 2)
+        write(arguments.output, plan, machine, results)
+        from .plots import draw  # a large import: children that are started by a large parent look large themselves
+
+        draw(arguments.output, plan, results)
+    print(f"{arguments.output / 'speed.md'}, speed.json and plots are written")
+
+
+def installed_runtimes() -> list[str]:
+    """Names of the runtimes that can be used here; asked in a child, so that this process stays small."""
+    text = "from medsam_backends.runtimes import available_runtimes as f; print(*[n for n, r in f().items() if not r])"
+    return run([sys.executable, "-c", text], environment()).output.split()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Runs a program as a process of its own: wall time, processor time and the most memory it held.  POSIX only."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["ROOT", "ProcessRun", "environment", "python_with", "run"]
+
+ROOT = Path(__file__).resolve().parent.parent
+_PATHS = (ROOT, ROOT / "backends", ROOT / "research")
+
+
+@dataclass(frozen=True)
+class ProcessRun:
+    """What a process took.
+
+    Attributes
+    ----------
+    wall_s : from before its start to after its end
+    cpu_s : of all its threads
+    peak_mib : the most memory that was ever resident.  A system may count the parent's own size at the
+        start in: the parent must stay small.
+    """
+
+    wall_s: float
+    cpu_s: float
+    peak_mib: float
+    output: str
+
+
+def environment(models: Path | None = None) -> dict[str, str]:
+    """The environment of a child: it finds this checkout's packages, and models only in `models`."""
+    changed = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, _PATHS)))
+    if models is not None:
+        changed["MEDSAMLITE_MODELS"] = str(models)
+    return changed
+
+
+def run(arguments: Sequence[str], variables: Mapping[str, str]) -> ProcessRun:
+    """Run a program to its end.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails; with the last line it wrote.
+    """
+    with tempfile.TemporaryFile() as file:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=dict(variables), cwd=ROOT
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        wall_s = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)  # it was waited for behind the object's back
+        file.seek(0)
+        output = file.read().decode(errors="replace")
+    if process.returncode:
+        last = output.strip().splitlines()[-1:] or ["nothing was written"]
+        raise RuntimeError(f"{' '.join(map(str, arguments[:4]))} ... ended with {process.returncode}: {last[0]}")
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return ProcessRun(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit, output)
+
+
+def python_with(package: str) -> str | None:
+    """A Python that has `package`: this one, or that of the checkout's research environment."""
+    for python in (sys.executable, str(ROOT / ".venv-research" / "bin" / "python")):
+        test = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({package!r}) is None)"
+        if os.path.exists(python) and subprocess.run([python, "-c", test], check=False).returncode == 0:
+            return python
+    return None

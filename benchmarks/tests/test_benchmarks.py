@@ -1,0 +1,112 @@
+"""The benchmark itself: its counts against hand-made ones, its measuring of processes, and a whole quick run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from benchmarks.graph_cost import costs
+from benchmarks.processes import ROOT, environment, run
+from benchmarks.timing import Timing, interleaved
+from benchmarks.volumes import linear_fit
+from benchmarks.workers import Worker, WorkerError
+
+GOALS = (
+    "bundled encoder",
+    "decode of one box",
+    "first mask",
+    "2 boxes",
+    "6 boxes",
+    "a further box",
+    "preview",
+    "not encode",
+)
+
+
+def test_tasks_take_turns_and_the_first_run_of_each_does_not_count() -> None:
+    calls: list[str] = []
+
+    def task(name: str) -> float:
+        calls.append(name)
+        return float(len(calls))
+
+    found = interleaved({"a": lambda: task("a"), "b": lambda: task("b")}, repeats=3)
+    assert calls == ["a", "b", "a", "b", "b", "a", "a", "b"]
+    assert found["a"].seconds == (3.0, 6.0, 7.0)
+
+
+def test_a_budget_ends_the_rounds_after_the_least_number() -> None:
+    assert len(interleaved({"a": lambda: 1.0}, repeats=50, budget_s=-1, least=2)["a"].seconds) == 2
+
+
+def test_spread_is_half_the_middle_half() -> None:
+    assert Timing((1.0, 2.0, 3.0)).spread == pytest.approx(0.25)
+    assert Timing((1.0,)).spread == 0
+
+
+def test_a_process_is_measured_as_a_whole() -> None:
+    child = run([sys.executable, "-c", "import time; x = b'x' * (300 * 2**20); time.sleep(0.2)"], environment())
+    assert child.wall_s >= 0.2 and 300 <= child.peak_mib < 400
+
+
+def test_a_failing_process_says_its_last_line() -> None:
+    with pytest.raises(RuntimeError, match="no such thing"):
+        run([sys.executable, "-c", "raise SystemExit('no such thing')"], environment())
+
+
+def test_a_contender_that_cannot_be_built_says_why() -> None:
+    with pytest.raises(WorkerError, match="nowhere"):
+        Worker({"kind": "product", "folder": "nowhere", "runtime": "onnxruntime", "threads": 1})
+
+
+def test_a_line_is_found_and_its_residual() -> None:
+    fit = linear_fit([1, 2, 3, 4], [3.0, 5.0, 7.0, 9.0])
+    assert fit["per_step_s"] == pytest.approx(2) and fit["start_s"] == pytest.approx(1)
+    assert fit["residual"] == pytest.approx(0, abs=1e-9)
+
+
+def test_arithmetic_and_traffic_are_counted_from_shapes() -> None:
+    weights = numpy_helper.from_array(np.ones((8, 3, 3, 3), np.float32), "w")
+    matrix = numpy_helper.from_array(np.ones((16, 5), np.float32), "m")
+    nodes = [
+        helper.make_node("Conv", ["image", "w"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("MatMul", ["c", "m"], ["out"]),
+    ]
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 8, 16, 5]) for name in ("out",)]
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["n", 3, 16, 16])
+    graph = helper.make_graph(nodes, "g", [image], values, [weights, matrix])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.checker.check_model(model)
+    found = costs(model, threads=1)
+    convolution, product = 2 * 8 * 16 * 16 * 27, 2 * 8 * 16 * 5 * 16
+    assert found["gflop"] == pytest.approx((convolution + product) / 1e9)
+    moved = 3 * 256 + 216 + 2 * 8 * 256 + 80 + 8 * 16 * 5
+    assert found["moved_mb"] == pytest.approx(4 * moved / 1e6)
+    assert found["operators"] == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="memory of a process is measured on POSIX systems only")
+def test_a_quick_run_reports_every_goal_and_draws(tmp_path: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", "--runtime", "onnxruntime", "--output", str(tmp_path)],
+        env=environment(),
+        cwd=ROOT,
+        check=True,
+    )
+    found = json.loads((tmp_path / "speed.json").read_text("utf-8"))
+    table = (tmp_path / "speed.md").read_text("utf-8")
+    for goal in GOALS:
+        rows = [row for row in found["goals"] if goal in row["what"]]
+        assert rows and rows[0]["what"] in table
+    measured = [row for row in found["goals"] if row["value"] is not None]
+    assert all(row["reached"] == (row["value"] <= row["reach"]) for row in measured)
+    assert {"picture", "two boxes", "one box", "six boxes"} == {name.split("/")[0] for name in found["facts"]["cases"]}
+    for name in ("networks", "cases", "growth"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
