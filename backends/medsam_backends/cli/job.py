@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..backend import Backend
 from ..boxes import VoxelBox, check_axis
@@ -16,7 +17,9 @@ from ..propagation import get_rule
 from ..registry import open_model
 from ..segmenter import Progress, Segment, Target, VolumeSegmenter
 
-__all__ = ["Outcome", "Settings", "peak_memory_mib", "run", "targets"]
+__all__ = ["Outcome", "Settings", "default_output", "peak_memory_mib", "run", "targets"]
+
+_ENDINGS = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,13 @@ class Outcome:
         ]
 
 
+def default_output(image: Path, ending: str = ".seg.nrrd") -> Path:
+    """The image's name with the ending of a segmentation, in the current folder."""
+    name = image.resolve().name
+    known = next((known for known in _ENDINGS if name.lower().endswith(known)), image.suffix)
+    return Path(f"{name[: len(name) - len(known)] or 'image'}{ending}")
+
+
 def targets(boxes: Sequence[Sequence[float]], names: Sequence[str], image: Volume) -> list[Target]:
     """A named target for each box.
 
@@ -97,6 +107,7 @@ def run(
     choose: Callable[[Volume], list[Target]],
     progress: Callable[[Progress], None] | None = None,
     started: float | None = None,
+    load: Callable[[Settings], Backend] | None = None,
 ) -> Outcome:
     """Read the image, load the model and segment.
 
@@ -105,12 +116,13 @@ def run(
     read : gives the image
     choose : the targets in it
     started : `time.perf_counter` when loading began; now when None
+    load : gives the model where it is kept loaded; else it is opened
     """
     started = time.perf_counter() if started is None else started
     settings.check()
     image = read()
     objects = choose(image)
-    backend = open_model(settings.model, threads=settings.threads)
+    backend = load(settings) if load else open_model(settings.model, threads=settings.threads)
     load_s = time.perf_counter() - started
     segmenter = VolumeSegmenter(
         backend,

@@ -14,7 +14,7 @@ from ..errors import Cancelled, MedSAMLiteError
 
 __all__ = ["main", "medsamlite"]
 
-_COMMANDS = ("segment", "models", "presets", "evaluate", "rank", "report")
+_COMMANDS = ("segment", "batch", "models", "presets", "evaluate", "rank", "report")
 _HIDDEN = ("demo",)
 _MODULES = {"report": "report_evaluation"}  # others are called as their command
 MISTAKE, INTERRUPTED = 2, 130

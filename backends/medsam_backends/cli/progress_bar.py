@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from ..segmenter import Progress
 
-__all__ = ["download_bar", "progress_bar"]
+__all__ = ["cases_bar", "download_bar", "progress_bar"]
 
 
 @contextmanager
@@ -31,6 +31,22 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda progress: bar.update(task, completed=progress.done, total=progress.total)
+
+
+@contextmanager
+def cases_bar(total: int) -> Iterator[Callable[[], None]]:
+    """What is to be called after every one of `total` cases; does nothing when standard error is no terminal."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("Segmenting"), BarColumn(), MofNCompleteColumn(), TextColumn("cases,"), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda: bar.advance(task)
 
 
 @contextmanager

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_ENDINGS = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii")
-
 
 @click.command("segment", cls=BoxCommand)
 @click.argument("image")
@@ -37,7 +35,7 @@ _ENDINGS = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii")
 @click.option("--modality", help="CT, MR, PT, ... where the image does not say.")
 @click.option("--model", default="", help="See 'medsamlite models list'.  [default: the bundled one]")
 @click.option("--rule", default="", help="How boxes go from slice to slice.  [default: the model's own]")
-@click.option("--output", type=Path, help=".seg.nrrd, .nii.gz, .nrrd, .mha or .png.  [default: IMAGE's name.seg.nrrd]")
+@click.option("--output", type=Path, help=".seg.nrrd, .nii.gz, .nrrd, .mha, .png or .dcm.  [default: IMAGE.seg.nrrd]")
 @click.option("--report", type=Path, help="Write what was done and found, .json.")
 @click.option("--preview", type=Path, help="Draw boxes and contours, .png.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
@@ -64,13 +62,13 @@ def command(
     """Segment the objects in boxes of IMAGE: a file that SimpleITK reads, or a folder of DICOM images."""
     started = time.perf_counter()
     from ..io import read_image
-    from .job import Settings, run, targets
+    from .job import Settings, default_output, run, targets
     from .progress_bar import progress_bar
     from .results import Results
 
     if preset is None:
         preset = "auto" if level is None and width is None else "manual"
-    output = output or _default_output(Path(image))
+    output = output or default_output(Path(image))
     results = Results(output, report, preview, force)
     results.check()
     settings = Settings(axis, preset, level, width, modality, model, rule, threads, cache)
@@ -83,10 +81,3 @@ def command(
     with progress_bar() as progress:
         outcome = run(settings, lambda: read_image(image), choose, progress, started)
     results.write(outcome, started)
-
-
-def _default_output(image: Path) -> Path:
-    """The image's name with the ending of a segmentation, in the current folder."""
-    name = image.resolve().name
-    ending = next((known for known in _ENDINGS if name.lower().endswith(known)), image.suffix)
-    return Path(f"{name[: len(name) - len(ending)] or 'image'}.seg.nrrd")

@@ -1,0 +1,142 @@
+"""The processes of a Dask cluster as a crew, one model loaded in each; needs the package `distributed`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import dask
+from dask.system import CPU_COUNT
+from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
+
+from ..errors import PromptError
+from .worker import Attempt, CaseWorker, Order
+
+__all__ = ["DaskCrew", "cluster_crew", "default_workers", "local_crew"]
+
+_NAME = "medsamlite"
+_WAIT_S = 60
+_CONFIG = {
+    # A case whose worker died comes back at once: how often it is tried is decided by `run_cohort` alone.
+    "distributed.scheduler.allowed-failures": 0,
+    # No case waits at a worker that may die under another one.
+    "distributed.scheduler.worker-saturation": 1.0,
+    # What fills a worker is one image and its embeddings, which cannot be spilled; at the limit it is replaced.
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": 0.95,
+}
+
+
+def default_workers(threads: int) -> int:
+    """As many processes of `threads` threads as this computer, or what of it may be used, has cores for."""
+    return max(1, int(CPU_COUNT) // threads)
+
+
+@contextmanager
+def local_crew(workers: int, memory_limit: str) -> Iterator[DaskCrew]:
+    """A crew of `workers` processes on this computer, replaced when they die.
+
+    Parameters
+    ----------
+    memory_limit : of each process, as Dask reads it ("4GB"); "auto" for an equal share of the computer's
+
+    Raises
+    ------
+    PromptError
+        If `memory_limit` is not understood.
+    """
+    with dask.config.set(_CONFIG):
+        try:
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=memory_limit,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+        except ValueError as error:
+            raise PromptError(f"The memory limit '{memory_limit}' is not understood ({error}): give 4GB.") from None
+        with cluster, Client(cluster) as client:
+            yield DaskCrew(client)
+
+
+@contextmanager
+def cluster_crew(address: str) -> Iterator[DaskCrew]:
+    """The workers of the Dask scheduler at `address`; they must see the files under the same names.
+
+    Raises
+    ------
+    PromptError
+        If there is no scheduler, or it has no worker.
+    """
+    try:
+        client = Client(address, timeout=_WAIT_S)
+    except (OSError, ValueError) as error:
+        raise PromptError(f"There is no Dask scheduler at {address} ({error}).") from None
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=_WAIT_S)
+        except TimeoutError:
+            raise PromptError(f"The Dask scheduler at {address} has no workers: start some.") from None
+        yield DaskCrew(client)
+
+
+class _CasePlugin(WorkerPlugin):
+    """What every worker gets, also one that joins later: its `CaseWorker`.  Ctrl-C is left to who gives the orders."""
+
+    def setup(self, worker: Any) -> None:
+        self.cases = CaseWorker()
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def teardown(self, worker: Any) -> None:
+        self.cases.close()
+
+
+class DaskCrew:
+    """Hands orders to the workers of a Dask client."""
+
+    def __init__(self, client: Client) -> None:
+        client.register_plugin(_CasePlugin(), name=_NAME)
+        self._client = client
+        self._orders: dict[Future[Attempt], Order] = {}
+        self._done = as_completed([], loop=client.loop)
+        self._count = 0
+
+    def submit(self, order: Order) -> None:
+        """Take an order."""
+        self._count += 1
+        future = self._client.submit(
+            _segment, order, key=f"{_NAME}-{self._count}-{order.case.line}", pure=False, retries=0
+        )
+        self._orders[future] = order
+        self._done.add(future)
+
+    def next(self) -> tuple[Order, Attempt]:
+        """Wait for an order to be done."""
+        future = next(self._done)
+        order = self._orders.pop(future)
+        if future.status == "finished":
+            return order, future.result()
+        error = future.exception() if future.status == "error" else None
+        return order, Attempt(None, _reason(error), transient=True)
+
+
+def _segment(order: Order) -> Attempt:
+    """Runs on a worker, with what its plugin keeps there."""
+    plugins: dict[str, Any] = get_worker().plugins
+    cases: CaseWorker = plugins[_NAME].cases
+    return cases.segment(order)
+
+
+def _reason(error: BaseException | None) -> str:
+    if isinstance(error, KilledWorker):
+        return "The worker process died over it: it was killed, or the case needs more than --memory-limit."
+    return f"The cluster lost it ({type(error).__name__}: {error})."

@@ -1,0 +1,144 @@
+"""Segments a table of cases: sorts out what is done, hands out the rest, tries again, and lists what came of it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import MedSAMLiteError, OutputError
+from ..registry import open_model
+from .crew import Crew
+from .records import changed, made_with, read_record
+from .table import Case, Problem, Table
+from .worker import Attempt, Order
+
+__all__ = ["Outcome", "Plan", "plan", "run_cohort"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case.
+
+    Attributes
+    ----------
+    state : ``"made"`` now, or ``"kept"`` as a former run made it
+    attempts : 0 when kept
+    worker : id of the process that made it
+    report : see `cli.report.describe`
+    """
+
+    case: Case
+    state: Literal["made", "kept"]
+    report: Mapping[str, Any]
+    attempts: int = 0
+    worker: int = 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A table sorted out: what is to do, what is done already, and what cannot be done."""
+
+    orders: tuple[Order, ...]
+    kept: tuple[Outcome, ...]
+    problems: tuple[Problem, ...]
+
+
+def plan(table: Table, folder: Path, *, force: bool = False) -> Plan:
+    """Compare the table with what the output folder holds.
+
+    Parameters
+    ----------
+    force : make again what was made with other settings, and replace files that are in the way
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be used.
+    """
+    folder = folder.absolute()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder {folder} cannot be made ({error.strerror}).") from None
+    models = _models(table.cases)
+    orders: list[Order] = []
+    kept: list[Outcome] = []
+    problems = list(table.problems)
+    for case in sorted(table.cases, key=lambda case: case.settings.model):  # so that workers seldom change models
+        try:
+            identity = models[case.settings.model]
+            if isinstance(identity, MedSAMLiteError):
+                raise identity
+            found = _compare(case, folder, identity, force)
+        except MedSAMLiteError as error:
+            problems.append(Problem(case.line, case.named, case.output, str(error)))
+            continue
+        if isinstance(found, Outcome):
+            kept.append(found)
+        else:
+            orders.append(found)
+    return Plan(tuple(orders), tuple(kept), tuple(sorted(problems, key=lambda problem: problem.line)))
+
+
+def run_cohort(orders: Sequence[Order], crew: Crew, retries: int = 0) -> Iterator[Outcome | Problem]:
+    """Have orders done; yields what became of each as soon as it is known.
+
+    Parameters
+    ----------
+    retries : how often a case is tried again whose failure may pass: a full disk, a worker that died
+    """
+    attempts: Counter[int] = Counter()
+    for order in orders:
+        crew.submit(order)
+    left = len(orders)
+    while left:
+        order, attempt = crew.next()
+        case = order.case
+        attempts[case.line] += 1
+        if attempt.report is None and attempt.transient and attempts[case.line] <= retries:
+            crew.submit(order)  # behind all others: what was wrong has time to pass
+            continue
+        left -= 1
+        yield _outcome(case, attempt, attempts[case.line])
+
+
+def _outcome(case: Case, attempt: Attempt, attempts: int) -> Outcome | Problem:
+    if attempt.report is not None:
+        return Outcome(case, "made", attempt.report, attempts, attempt.worker)
+    tried = f" (tried {attempts} times)" if attempts > 1 else ""
+    return Problem(case.line, case.named, case.output, attempt.reason + tried)
+
+
+def _models(cases: Iterable[Case]) -> dict[str, str | MedSAMLiteError]:
+    """Id and digest of each model that is asked for, or why it cannot be used."""
+    found: dict[str, str | MedSAMLiteError] = {}
+    for name in {case.settings.model for case in cases}:
+        try:
+            backend = open_model(name, threads=1)
+            found[name] = backend.spec.identity
+            backend.close()
+        except MedSAMLiteError as error:
+            found[name] = error
+    return found
+
+
+def _compare(case: Case, folder: Path, model: str, force: bool) -> Order | Outcome:
+    """The case as done, or as an order; raises `OutputError` if something else is in its place."""
+    now = made_with(case, model)
+    record, there = read_record(folder, case.output), os.path.exists(folder / case.output)
+    if there and not force:
+        if record is None:
+            raise OutputError(f"{folder / case.output} exists: choose another folder, or --force to replace it.")
+        differs = changed(record.made_with, now) if record.report is not None else []
+        if differs:
+            raise OutputError(
+                f"{case.output} was made with other settings ({', '.join(differs)}): choose another folder, "
+                "or --force to make it again."
+            )
+    if there and record is not None and record.report is not None and not changed(record.made_with, now):
+        return Outcome(case, "kept", record.report)
+    return Order(case, folder, model, now, force)

@@ -1,0 +1,52 @@
+"""The tables that a cohort leaves: ``batch.csv`` a case, ``segments.csv`` a segment, ``failed.csv`` a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..evaluation.records import write_csv
+from .run import Outcome
+from .table import Problem
+
+__all__ = ["write_tables"]
+
+_TIMES = ("load", "encode", "decode", "other", "total")
+_CASES = ("line", "image", "output", "state", "attempts", "segments", "model", *(f"{time}_s" for time in _TIMES))
+_SEGMENTS = ("line", "image", "output", "segment", "name", "voxels", "volume_ml", "confidence", "messages")
+
+
+def write_tables(folder: Path, outcomes: Sequence[Outcome], problems: Sequence[Problem]) -> None:
+    """Replace the three tables of the folder; raises `OutputError` if one cannot be written."""
+    outcomes = sorted(outcomes, key=lambda outcome: outcome.case.line)
+    write_csv(folder / "failed.csv", ("line", "image", "output", "reason"), map(_failure, problems))
+    write_csv(folder / "batch.csv", (*_CASES, "worker", "worker_peak_mib", "messages"), map(_case, outcomes))
+    write_csv(folder / "segments.csv", _SEGMENTS, (row for outcome in outcomes for row in _segments(outcome)))
+
+
+def _failure(problem: Problem) -> list[object]:
+    return [problem.line, problem.image, problem.output, problem.reason]
+
+
+def _case(outcome: Outcome) -> list[object]:
+    report = outcome.report
+    return [
+        *_place(outcome),
+        *(outcome.state, outcome.attempts, len(report["segments"]), report["model"]["id"]),
+        *(report["time_s"][time] for time in _TIMES),
+        *(outcome.worker or "", report["peak_memory_mib"], " ".join(report["messages"])),
+    ]
+
+
+def _segments(outcome: Outcome) -> list[list[object]]:
+    return [
+        [
+            *(*_place(outcome), number, segment["name"], segment["voxels"]),
+            *(round(segment["volume_ml"], 4), segment["confidence"], " ".join(segment["messages"])),
+        ]
+        for number, segment in enumerate(outcome.report["segments"], start=1)
+    ]
+
+
+def _place(outcome: Outcome) -> tuple[int, str, str]:
+    return outcome.case.line, outcome.case.named, outcome.case.output

@@ -1,0 +1,128 @@
+"""What one process does with its cases: it keeps the model loaded, and turns every failure into a sentence."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..backend import Backend
+from ..cli.job import Settings, run, targets
+from ..cli.report import describe
+from ..errors import MedSAMLiteError, ModelError, OutputError
+from ..io import Volume, check_output, read_image, write_segmentation
+from ..registry import open_model
+from ..segmentation_writer import check_fits
+from ..segmenter import Target
+from .records import Record, read_record, write_record
+from .table import Case
+
+__all__ = ["Attempt", "CaseWorker", "Order"]
+
+
+@dataclass(frozen=True)
+class Order:
+    """A case to segment.
+
+    Attributes
+    ----------
+    folder : of all outputs, absolute
+    model : id and digest that the case is to be segmented with
+    made_with : see `records.made_with`
+    replace : whether a file that is in the way may be replaced
+    """
+
+    case: Case
+    folder: Path
+    model: str
+    made_with: Mapping[str, Any]
+    replace: bool
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of an order: a report, or a reason.
+
+    Attributes
+    ----------
+    transient : whether the same order may succeed another time
+    worker : id of the process, 0 when it died
+    """
+
+    report: Mapping[str, Any] | None
+    reason: str = ""
+    transient: bool = False
+    worker: int = 0
+
+
+class CaseWorker:
+    """Segments cases, one model loaded at a time; several threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._key: tuple[str, int] | None = None
+        self._backend: Backend | None = None
+
+    def segment(self, order: Order) -> Attempt:
+        """Segment a case as ``medsamlite segment`` does, and write it with its record; never raises."""
+        try:
+            return Attempt(self._make(order), worker=os.getpid())
+        except OutputError as error:  # a disk may have space again
+            return self._failed(str(error), transient=True)
+        except MedSAMLiteError as error:
+            return self._failed(str(error))
+        except MemoryError:
+            return self._failed("The memory does not suffice: give fewer --workers.", transient=True)
+        except Exception as error:  # whatever it is, the other cases go on
+            return self._failed(f"Unexpected {type(error).__name__}: {error}", transient=True)
+
+    def close(self) -> None:
+        """Free the model."""
+        with self._lock:
+            if self._backend is not None:
+                self._backend.close()
+            self._key = self._backend = None
+
+    def _failed(self, reason: str, transient: bool = False) -> Attempt:
+        return Attempt(None, " ".join(reason.split()), transient, os.getpid())
+
+    def _make(self, order: Order) -> Mapping[str, Any]:
+        started = time.perf_counter()
+        case, output = order.case, order.folder / order.case.output
+        # With a record the file is ours, be it complete or not: a former attempt may have died after writing it.
+        ours = order.replace or read_record(order.folder, case.output) is not None
+        write_record(order.folder, case.output, Record(order.made_with))
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"The folder {output.parent} cannot be made ({error.strerror}).") from None
+        check_output(output, force=ours)
+
+        def choose(volume: Volume) -> list[Target]:
+            check_fits(output, volume)
+            return targets(case.boxes, case.names, volume)
+
+        outcome = run(
+            case.settings, lambda: read_image(case.image), choose, started=started, load=lambda s: self._model(s, order)
+        )
+        messages = write_segmentation(output, outcome.masks(), outcome.image, force=ours)
+        report = describe(outcome, time.perf_counter() - started, messages)
+        write_record(order.folder, case.output, Record(order.made_with, report))
+        return report
+
+    def _model(self, settings: Settings, order: Order) -> Backend:
+        """The model of an order, kept for the next one."""
+        with self._lock:
+            key = order.model, settings.threads
+            if self._key != key or self._backend is None:
+                backend = open_model(settings.model, threads=settings.threads)
+                if backend.spec.identity != order.model:
+                    raise ModelError(
+                        f"The model {settings.model} of this worker is not that of the one who asks: install the same."
+                    )
+                self._key, self._backend = key, backend  # threads at work may still use the former one
+            return self._backend
