@@ -26,10 +26,11 @@ class DependencySetup:
     def __init__(self, requirementsPath):
         self.requirementsPath = requirementsPath
         self.problem = ""  # why the last installation did not work
+        self._isBroken = False  # it is there, but cannot be loaded
 
     def isReady(self):
-        """Whether the package is there; cheap, imports nothing."""
-        return not self.problem and importlib.util.find_spec(_PACKAGE) is not None
+        """Whether the package is there, also if it was installed by other means; cheap, imports nothing."""
+        return not self._isBroken and importlib.util.find_spec(_PACKAGE) is not None
 
     def explanation(self):
         """What is missing and what to do, for the panel."""
@@ -51,7 +52,7 @@ class DependencySetup:
 
     def install(self):
         """Ask, install and try the package; returns whether it is usable now. Main thread only."""
-        self.problem = ""
+        self.problem, self._isBroken = "", False
         try:
             if not self._ask():
                 self.problem = _("Nothing was installed. Segmentation needs ONNX Runtime; everything else works.")
@@ -62,7 +63,9 @@ class DependencySetup:
                     "ONNX Runtime was not installed: see the Python console for the reason, or install offline."
                 )
                 return False
+            self._isBroken = True
             importlib.import_module(_PACKAGE)
+            self._isBroken = False
         except Exception as error:  # pip and dynamic libraries fail in many ways; the panel must live on
             self.problem = _("ONNX Runtime could not be installed or loaded ({reason}). {hint}").format(
                 reason=str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__,

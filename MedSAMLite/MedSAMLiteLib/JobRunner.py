@@ -6,7 +6,7 @@ from .Worker import Worker
 
 __all__ = ["JobRunner"]
 
-_POLL_MS = 5
+_POLL_MS = 2
 
 
 class JobRunner(Worker):

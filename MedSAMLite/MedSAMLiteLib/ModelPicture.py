@@ -1,6 +1,7 @@
 """A small picture of the slice as the model sees it, 0 to 255; the volume's own display stays as it is."""
 
 import os
+import tempfile
 
 import numpy as np
 import qt
@@ -11,7 +12,8 @@ from .Geometry import VolumeGeometry
 
 __all__ = ["ModelPicture"]
 
-_HEIGHT = 160
+_LARGEST = 160
+"""Pixels of the panel, of either side."""
 
 
 class ModelPicture:
@@ -36,17 +38,24 @@ class ModelPicture:
             key = (*self.logic.view(volume, axis).key, index)
             if key != self._asked:
                 self._asked = key
-                self.logic.picture(volume, axis, index, self._fill)
+                spacing = [mm for mm, name in zip(VolumeGeometry(volume).spacing_mm, "ijk") if name != axis]
+                self.logic.picture(volume, axis, index, lambda picture: self._fill(picture, spacing))
         except MedSAMLiteError:
             self.label.setVisible(False)
 
-    def _fill(self, picture):
-        pixmap = qt.QPixmap()
-        path = os.path.join(slicer.app.temporaryPath, "medsamlite-model-picture.pnm")
+    def _fill(self, picture, spacing):
+        """Show (H, W[, 3]) uint8 with pixels of `spacing` (across, down) in millimetres."""
         height, width = picture.shape[:2]
-        with open(path, "wb") as file:  # a raw PNM is the one way in that Qt and numpy share everywhere
-            file.write(f"P{6 if picture.ndim == 3 else 5} {width} {height} 255\n".encode())
-            file.write(np.ascontiguousarray(picture[::1]).tobytes())
-        pixmap.load(path)
-        os.remove(path)
-        self.label.setPixmap(pixmap.scaledToHeight(_HEIGHT))
+        # A raw PNM is the one way from numpy to a picture that PythonQt and PySide6 share.
+        handle, path = tempfile.mkstemp(".pnm", "medsamlite-", slicer.app.temporaryPath)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(f"P{6 if picture.ndim == 3 else 5} {width} {height} 255\n".encode())
+                file.write(np.ascontiguousarray(picture).tobytes())
+            pixmap = qt.QPixmap(path)
+        finally:
+            os.remove(path)
+        across, down = width * spacing[0], height * spacing[1]
+        scale = _LARGEST / max(across, down)
+        size = [max(1, round(side * scale)) for side in (across, down)]
+        self.label.setPixmap(pixmap.scaled(*size, qt.Qt.IgnoreAspectRatio, qt.Qt.SmoothTransformation))

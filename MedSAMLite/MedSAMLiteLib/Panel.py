@@ -4,14 +4,14 @@ Written so that PythonQt and PySide6 both run it: setters are called, values are
 """
 
 import ctk  # noqa: F401  the .ui file names its classes
-import qt
 import slicer
 import vtk
 from medsam_backends.errors import MedSAMLiteError
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from .Advice import adviceOn
+from .Advice import AdviceLine
+from .BoxFollower import BoxFollower
 from .BoxNode import BoxNode
 from .BoxTable import BoxTable
 from .ButtonStates import ButtonStates
@@ -19,20 +19,19 @@ from .Choices import Choices
 from .Corrections import Corrections
 from .DependencySetup import DependencySetup
 from .Logic import MedSAMLiteLogic
+from .ModalityChoice import ModalityChoice
 from .ModelManager import ModelManager
 from .ModelPicture import ModelPicture
 from .Placement import Placement
 from .RangeEditor import RangeEditor
 from .ResultView import ResultView
+from .SetupView import SetupView
 from .Shortcuts import Shortcuts
 from .SlicePreview import SlicePreview
 from .StatusLine import StatusLine
-from .VolumeViews import modalityOf
+from .VolumeViews import volumeInView
 
 __all__ = ["Panel"]
-
-_OBLIQUE_DEG = 1.0
-_REFRESH_MS = 60
 
 
 class Panel(VTKObservationMixin):
@@ -52,6 +51,7 @@ class Panel(VTKObservationMixin):
         self.status = StatusLine(self.ui.statusLabel, self.ui.progressBar, self.logic)
         self.logic.changed, self.logic.failed, self.logic.finished = self.refresh, self.showError, self.status.finished
         self.setup = DependencySetup(resourcePath("requirements.txt"))
+        self.setupView = SetupView(self.ui, self.setup, self.onInstalled)
         self.buttons = ButtonStates(self.ui, self.logic, self.setup)
         self.models = ModelManager()
         self.preview = SlicePreview(self.logic)
@@ -59,7 +59,10 @@ class Panel(VTKObservationMixin):
         self.corrections = Corrections(self.placement, self.logic, self._start, self.showError)
         self.range = RangeEditor(self.ui, self.logic, self.preview, self.showError)
         self.table = BoxTable(self.ui.boxTable, self.logic, self.selectBox)
+        self.follower = BoxFollower(self.refresh)
         self.choices = Choices(self.ui, self.models)
+        self.modality = ModalityChoice(self.ui.modalityComboBox, self.refresh)
+        self.advice = AdviceLine(self.ui.adviceLabel, self.logic, self.preview)
         self.picture = ModelPicture(self.ui.pictureLabel, self.logic)
         self.result = ResultView(self.ui, self.logic)
         self.shortcuts = Shortcuts(
@@ -71,8 +74,7 @@ class Panel(VTKObservationMixin):
             }
         )
         self._parameters = self._guiTag = None
-        self._observedRois = []
-        self._isEntered = self._isRefreshing = self._isRefreshDue = False
+        self._isEntered = self._isRefreshing = False
         self._connect()
         self.connectParameterNode()
 
@@ -96,6 +98,7 @@ class Panel(VTKObservationMixin):
         """Reload and exit: end jobs, observers and temporary nodes."""
         self.exit()
         self.removeObservers()
+        self.follower.close()
         self.preview.close()
         self.logic.changed, self.logic.finished = lambda: None, lambda job: None
         self.logic.close()
@@ -107,7 +110,7 @@ class Panel(VTKObservationMixin):
             return
         self._parameters = self.logic.getParameterNode()
         if self._parameters.inputVolume is None:
-            self._parameters.inputVolume = _volumeInView()
+            self._parameters.inputVolume = volumeInView()
         self._guiTag = self._parameters.connectGui(self.ui)
         self.choices.connect(self._parameters)
         self._volume = self._parameters.inputVolume
@@ -201,8 +204,7 @@ class Panel(VTKObservationMixin):
             return
         self.status.say(_("Undone: {what}").format(what=self.logic.undo(node)))
 
-    def onInstall(self):
-        self.setup.install()
+    def onInstalled(self):
         self.choices.fillModels(self._parameters)
         self.refresh()
 
@@ -226,26 +228,20 @@ class Panel(VTKObservationMixin):
         try:
             boxes = BoxNode.all(self._parameters.inputVolume) if self._parameters.inputVolume is not None else []
             box = self.currentBox()
-            self._observe(boxes)
+            self.follower.follow(boxes)
             self.table.show(boxes, box)
             self.choices.refresh(self._parameters)
-            self._refreshSetup()
+            self.modality.show(self._parameters.inputVolume, self.choices.specOf(self._parameters.model))
+            self.setupView.refresh()
             self.range.show(box)
             self._refreshButtons(boxes, box)
             self.status.refresh()
-            self._refreshAdvice(box)
+            self.advice.show(box, self.choices.specOf(self._parameters.model))
             self._refreshCache()
             self.result.show(box, self._parameters.segmentation)
         finally:
             self._isRefreshing = False
         self._refreshPreview(box)
-
-    def _refreshSetup(self):
-        ready = self.setup.isReady()
-        self.ui.setupCollapsibleButton.setVisible(not ready)
-        if not ready:
-            self.ui.setupLabel.setText(self.setup.explanation())
-            self.ui.offlineLabel.setText(self.setup.offlineInstructions())
 
     def _refreshButtons(self, boxes, box):
         self.buttons.refresh(self._parameters, boxes, box)
@@ -260,46 +256,11 @@ class Panel(VTKObservationMixin):
             _("{used:.0f} MB, {items} slices").format(used=counters.size_bytes / 2**20, items=counters.items)
         )
 
-    def _observe(self, boxes):
-        """Follow changes of the boxes made elsewhere: dragged, renamed, moved by numbers."""
-        rois = [box.roi for box in boxes]
-        for roi in self._observedRois:
-            if roi not in rois:
-                self.removeObserver(roi, vtk.vtkCommand.ModifiedEvent, self.onBoxModified)
-        for roi in rois:
-            if roi not in self._observedRois:
-                self.addObserver(roi, vtk.vtkCommand.ModifiedEvent, self.onBoxModified)
-        self._observedRois = rois
-
-    def onBoxModified(self, caller=None, event=None):
-        if not self._isRefreshDue:  # a drag sends many
-            self._isRefreshDue = True
-            qt.QTimer.singleShot(_REFRESH_MS, self._onRefreshDue)
-
-    def _onRefreshDue(self):
-        self._isRefreshDue = False
-        if self._parameters is not None:
-            self.refresh()
-
     def _refreshPreview(self, box):
         usable = box is not None and self._isEntered and self._parameters.preview and self.setup.isReady()
         wanted = box if usable and self.logic.stateOf(box) in ("drawn", "changed") else None
         self.preview.setBox(wanted)
         self.picture.show(self._parameters, box)
-
-    def _refreshAdvice(self, box):
-        """What speaks against this box or this view, under the table."""
-        advice = []
-        if box is not None and self.logic.stateOf(box) not in ("placing", "outside"):
-            spec = self.choices.specOf(self._parameters.model)
-            if spec is not None:
-                advice = adviceOn(box, self.logic.axisOf(box), spec, modalityOf(box.volume))
-            angle = self.preview.angleOf(box)
-            if angle > _OBLIQUE_DEG:
-                text = _("The slice view is tilted {angle} degrees: use its button 'Rotate to volume plane'.")
-                advice.append(text.format(angle=round(angle)))
-        self.ui.adviceLabel.setText(" ".join(advice))
-        self.ui.adviceLabel.setVisible(bool(advice))
 
     def _start(self, call):
         self.status.started()
@@ -313,7 +274,6 @@ class Panel(VTKObservationMixin):
     def _connect(self):
         ui, scene = self.ui, slicer.mrmlScene
         for button, slot in (
-            (ui.installButton, self.onInstall),
             (ui.manageModelsButton, self.onManageModels),
             (ui.addBoxButton, lambda: self.onAddBox(False)),
             (ui.addFlatBoxButton, lambda: self.onAddBox(True)),
@@ -332,12 +292,3 @@ class Panel(VTKObservationMixin):
         self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(scene, scene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
-
-
-def _volumeInView():
-    """The volume that the user works with, else the first that can be segmented."""
-    active = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
-    nodes = [slicer.mrmlScene.GetNodeByID(active)] if active else []
-    nodes += slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    usable = ("vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode")
-    return next((node for node in nodes if node is not None and node.GetClassName() in usable), None)

@@ -29,6 +29,7 @@ class SlicePreview(VTKObservationMixin):
         self._view = None  # slice node that was scrolled last
         self._layersBefore = {}  # composite node ID -> label layer before ours
         self._shown = None
+        self._asked = None  # all that the mask asked for last depends on
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartSaveEvent, self.onStartSave)
         self.addObserver(scene, scene.EndSaveEvent, self.onEndSave)
@@ -55,9 +56,10 @@ class SlicePreview(VTKObservationMixin):
         return planes[0][1].angle_deg if planes else 0.0
 
     def setBox(self, box):
-        """Follow another box, or none; the same box again changes nothing."""
+        """Follow another box, or none; the same box again asks anew only if its mask depends on what changed."""
         if box is not None and self._box is not None and box.id == self._box.id:
-            if self._slice() != self._shown:
+            slice_ = self._slice()
+            if slice_ is None or self._request(slice_) != self._asked:
                 self.update()
             return
         if self._box is not None:
@@ -101,6 +103,7 @@ class SlicePreview(VTKObservationMixin):
         try:
             if onlyCached and not self.logic.isPreviewCached(box, index):
                 return
+            self._asked = self._request(slice_)
             self.logic.preview(box, index, done=lambda result: self._show(box, axis, index, result[0]))
         except MedSAMLiteError:
             self.hide()
@@ -118,7 +121,7 @@ class SlicePreview(VTKObservationMixin):
             for node in (self._label, display, display.GetColorNode() if display else None):
                 if node is not None:
                     scene.RemoveNode(node)
-        self._label = self._shown = None
+        self._label = self._shown = self._asked = None
 
     def onStartSave(self, caller=None, event=None):
         self.hide()
@@ -141,6 +144,11 @@ class SlicePreview(VTKObservationMixin):
             if first <= plane.index <= last:
                 return box.id, axis, plane.index
         return None
+
+    def _request(self, slice_):
+        """All that the mask of a slice depends on."""
+        view = self.logic.view(self._box.volume, slice_[1])
+        return slice_, view.key, self._box.voxels.text, self.logic.getParameterNode().boxMargin
 
     def _planes(self, volume, axis):
         """(slice node, plane) of the views that run along the axis, the one scrolled last first."""

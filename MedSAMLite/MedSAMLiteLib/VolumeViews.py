@@ -3,11 +3,22 @@
 import os
 
 import slicer
+from medsam_backends.modalities import canonical_modality
 
 from .Engine import View
 from .Geometry import VolumeGeometry
 
-__all__ = ["fingerprintOf", "modalityOf", "viewOf"]
+__all__ = [
+    "fingerprintOf",
+    "modalityOf",
+    "recordedModality",
+    "stateModality",
+    "statedModality",
+    "viewOf",
+    "volumeInView",
+]
+
+_MODALITY = "MedSAMLite.Modality"
 
 
 def viewOf(volume, axis, parameters):
@@ -46,6 +57,15 @@ def viewOf(volume, axis, parameters):
     )
 
 
+def volumeInView():
+    """The volume that the user works with, else the first that can be segmented; None if there is none."""
+    active = slicer.app.applicationLogic().GetSelectionNode().GetActiveVolumeID()
+    nodes = [slicer.mrmlScene.GetNodeByID(active)] if active else []
+    nodes += slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    usable = ("vtkMRMLScalarVolumeNode", "vtkMRMLVectorVolumeNode")
+    return next((node for node in nodes if node is not None and node.GetClassName() in usable), None)
+
+
 def fingerprintOf(volume):
     """Changes with the voxels of a volume, not with its display; begins with the node's ID and a blank."""
     return f"{volume.GetID()} {volume.GetImageData().GetMTime()}"
@@ -65,9 +85,36 @@ def _displayed(volume):
 
 
 def modalityOf(volume):
-    """DICOM modality of a volume loaded from DICOM; None otherwise."""
+    """What kind of image a volume is: what the user stated, else what is recorded of it; None if nobody said."""
+    return statedModality(volume) or recordedModality(volume)
+
+
+def statedModality(volume):
+    """What the user said, by the models' names; None if nothing."""
+    return volume.GetAttribute(_MODALITY) or None
+
+
+def stateModality(volume, modality):
+    """Keep with the volume what the user says; an empty text takes it back."""
+    volume.SetAttribute(_MODALITY, canonical_modality(modality) if modality else None)
+
+
+def recordedModality(volume):
+    """Of a volume that was loaded from DICOM, by the models' names; None otherwise."""
+    found = _fromHierarchy(volume) or _fromDatabase(volume)
+    return canonical_modality(found) if found else None
+
+
+def _fromHierarchy(volume):
+    hierarchy = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
+    item = hierarchy.GetItemByDataNode(volume) if hierarchy is not None else 0
+    name = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
+    return hierarchy.GetItemAttribute(item, name) if item else ""
+
+
+def _fromDatabase(volume):
     uids = (volume.GetAttribute("DICOM.instanceUIDs") or "").split()
     database = getattr(slicer, "dicomDatabase", None)
     if not uids or database is None or not database.isOpen:
-        return None
-    return database.instanceValue(uids[0], "0008,0060") or None
+        return ""
+    return database.instanceValue(uids[0], "0008,0060")

@@ -3,6 +3,7 @@
 Knows nothing of MRML; Qt only as the timer that calls `pump` in an application.
 """
 
+import atexit
 import gc
 import logging
 import queue
@@ -116,6 +117,7 @@ class Worker:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, daemon=True, name="MedSAMLite")
                 self._thread.start()
+                atexit.register(self._end)  # a thread still at work in native code could crash a dying interpreter
             self._condition.notify()
         return job
 
@@ -135,13 +137,17 @@ class Worker:
 
     def close(self):
         """Cancel everything, end the thread and hand over the ends of the jobs."""
+        self._end()
+        atexit.unregister(self._end)
+        self.pump()
+
+    def _end(self):
         self.cancelAll()
         with self._condition:
             self._closed = True
             self._condition.notify()
         if self._thread is not None:
             self._thread.join(_JOIN_S)
-        self.pump()
 
     def send(self, job, kind, value):
         self._results.put((job, kind, value))

@@ -3,6 +3,7 @@
 import weakref
 
 from PySide6 import QtCore, QtWidgets
+from shiboken6 import isValid
 
 __all__ = ["CUSTOM"]
 
@@ -39,7 +40,7 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
         self._scene = scene
         me = weakref.ref(self)
         for event in (scene.NodeAddedEvent, scene.NodeRemovedEvent, scene.EndCloseEvent, scene.EndImportEvent):
-            scene.AddObserver(event, lambda *_: me() is not None and me()._list())
+            scene.AddObserver(event, lambda *_: me() is not None and isValid(me()) and me()._list())
         self._list()
 
     def currentNode(self):
