@@ -100,7 +100,8 @@ class Engine:
     def correct(self, view, segment, index, clicks, rule, progress, cancelled):
         """Identity of the model, and the segment with the neighbourhood of a corrected slice run again.
 
-        A model that takes no points is given the box that the clicks make of the present mask.
+        A model that takes points is given them beside the user's box and no prior, which, measured, corrects most; one that
+        takes none is given the box that the clicks make of the present mask, and that mask as prior where it takes one.
         """
         segmenter = self._segmenter(view)
         segment = _coveringSlice(segment, index, view.axis)
@@ -108,14 +109,13 @@ class Engine:
         edges, first, last = segment.target.box.plane(view.axis)
         before = segment.target.keys.get(index)
         points = (*(before.points if before else ()), *clicks.points)
-        box = clicks.box or boxFromClicks(mask, (before.box if before else edges), clicks.points)
-        uses = segmenter.backend.spec.prompts
-        prompt = Prompt(
-            box,
-            points=points if "points" in uses else (),
-            prior=mask if mask.any() and "prior" in uses and clicks.box is None else None,
-            position=place(index, first, last),
-        )
+        box, uses = before.box if before else edges, segmenter.backend.spec.prompts
+        position = place(index, first, last)
+        if clicks.box is not None or "points" in uses:
+            prompt = Prompt(clicks.box or box, points=points if "points" in uses else (), position=position)
+        else:
+            prior = mask if mask.any() and "prior" in uses else None
+            prompt = Prompt(boxFromClicks(mask, box, clicks.points), prior=prior, position=position)
         done = segmenter.correct(segment, index, prompt, rule=rule, progress=progress, cancelled=cancelled)
         return segmenter.backend.spec.identity, [done]
 

@@ -132,10 +132,7 @@ class VolumeSegmenter:
         progress: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Segment:
-        """Correct a segment on slice `index` and run again what lies between it and the next key slices.
-
-        The segment's own mask of that slice is the prior unless the prompt carries one.
-        """
+        """Correct a segment on slice `index` and run again what lies between it and the next key slices."""
         target = replace(segment.target, keys={**segment.target.keys, index: prompt})
         request, messages = self._plan(target)
         request = replace(request, known=self._known(segment, request, index))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..errors import PromptError
 from .base import Request, Rule, SliceModel, SliceResult
 from .published import PUBLISHED, PublishedRule
-from .sweep import Sweep
 from .track import Track
 from .views import Views
 
@@ -19,13 +19,13 @@ __all__ = [
     "Rule",
     "SliceModel",
     "SliceResult",
-    "Sweep",
     "Track",
     "Views",
     "get_rule",
 ]
 
-RULES: Mapping[str, Rule] = MappingProxyType({"track": Track(), "sweep": Sweep(), "views": Views(), **PUBLISHED})
+_SWEEP = Views(along=sys.maxsize, across=0, shape=1.0)  # every slice of the user's axis, and no other view
+RULES: Mapping[str, Rule] = MappingProxyType({"track": Track(), "sweep": _SWEEP, "views": Views(), **PUBLISHED})
 
 
 def get_rule(name: str) -> Rule:

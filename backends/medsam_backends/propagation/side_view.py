@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..boxes import AXES, Axis
 from .base import Request, SliceModel
-from .maps import SliceMaps
+from .maps import SliceMaps, spread
 from .region import Region
 
 __all__ = ["SideView", "side_views"]
@@ -25,7 +25,6 @@ class SideView:
     Attributes
     ----------
     maps : what is asked along this view's axis, on the main region's voxels
-    indices : slices that are segmented, evenly spaced over the box
     weights : (V, S) linear interpolation from the S slices to the V voxels of the main region along this axis
     from_rows : whether the main axis runs along this view's rows, not its columns
     to_rows : whether this view's axis runs along the main view's rows, not its columns
@@ -33,18 +32,18 @@ class SideView:
     """
 
     maps: SliceMaps
-    indices: tuple[int, ...]
     weights: NDArray[np.float32]
     from_rows: bool
     to_rows: bool
     start: int
 
     def plane(self, index: int) -> NDArray[np.float32]:
-        """Logits on the main region of main slice `index`, (h, w) float32; all `indices` must have been asked."""
+        """Logits on the main region of main slice `index`, (h, w) float32; all of `maps.asked` are asked for."""
         at = index - self.start
-        lines = [self.maps.maps[n][at] if self.from_rows else self.maps.maps[n][:, at] for n in self.indices]
-        plane: NDArray[np.float32] = self.weights @ np.stack(lines)
-        return plane if self.to_rows else plane.T
+        planes = [self.maps.logits(n) for n in self.maps.asked]
+        lines = [plane[at] if self.from_rows else plane[:, at] for plane in planes]
+        values: NDArray[np.float32] = self.weights @ np.stack(lines)
+        return values if self.to_rows else values.T
 
 
 def side_views(main: SliceMaps, slices: int) -> list[SideView]:
@@ -60,12 +59,11 @@ def _side_views(main: SliceMaps, slices: int) -> Iterator[SideView]:
     voxels: dict[Axis, Range] = {**box, rows: (region.y0, region.y1), columns: (region.x0, region.x1)}
     for across in (rows, columns):
         model = main.model.view(across)
-        indices = _spread(box[across], slices)
+        asked = spread(*box[across], slices)
         own_rows, own_columns = _plane_axes(across)
         yield SideView(
-            SliceMaps(_request(box, across), model, _region(voxels, across, model)),
-            indices,
-            _interpolation(indices, voxels[across]),
+            SliceMaps(_request(box, across), model, _region(voxels, across, model), asked),
+            _interpolation(asked, voxels[across]),
             from_rows=own_rows == axis,
             to_rows=across == rows,
             start=request.first,
@@ -87,13 +85,6 @@ def _request(box: dict[Axis, Range], axis: Axis) -> Request:
 def _region(voxels: dict[Axis, Range], axis: Axis, model: SliceModel) -> Region:
     rows, columns = _plane_axes(axis)
     return Region(voxels[columns][0], voxels[rows][0], voxels[columns][1], voxels[rows][1], model.shape[1:])
-
-
-def _spread(span: Range, count: int) -> tuple[int, ...]:
-    """At most `count` indices at the centres of equal parts of `span`."""
-    first, end = span
-    count = min(count, end - first)
-    return tuple(int(first + (n + 0.5) * (end - first) / count) for n in range(count))
 
 
 def _interpolation(indices: tuple[int, ...], span: Range) -> NDArray[np.float32]:

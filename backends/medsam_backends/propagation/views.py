@@ -1,19 +1,22 @@
-"""The rule that looks at the object from three sides: `sweep` along the user's axis, and a few slices across it.
+"""The rule of models that know a slice's place in the box: slices on their own, from up to three sides, then together.
 
-A slice alone cannot tell an organ from its neighbour of equal brightness; a slice across it often can.  A few slices
-each along the two other axes carry nearly all of the gain, so the cost does not grow with the box.
+Slices along the user's axis are segmented from his box and their place between its ends, a few slices across it
+likewise; logits are averaged, weighed lightly against the ellipsoid inscribed in the box.  A slice alone cannot tell an
+organ from its neighbour of equal brightness; one across it often can, and a few carry nearly all of the gain.  Where
+the user spoke on a slice, what he changed there fades out over the slices beside it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ..types import Prompt
 from .base import Request, SliceModel, SliceResult
-from .maps import SliceMaps
+from .maps import Logits, SliceMaps, spread
+from .region import Region
 from .side_view import SideView, side_views
 
 __all__ = ["Views"]
@@ -21,50 +24,82 @@ __all__ = ["Views"]
 
 @dataclass(frozen=True)
 class Views:
-    """Logits of three orthogonal views, averaged; see the module.
+    """Views together; see the module.
 
     Attributes
     ----------
-    slices : slices of each view across, at most
-    least : slices the user's box must have for views across it to show anything
-    own, smooth, shape : see `Sweep`
-    reach : share of the box within which a slice that the user spoke on counts more than the views across
+    along : most slices segmented along the user's axis; the slices between are interpolated
+    across : most slices of each view across it; 0 for the user's view alone
+    least : slices the box must have for views across it to show anything
+    weight : of a view across relative to the user's own
+    smooth : weight of each neighbouring slice relative to the slice itself
+    shape : weight of the ellipsoid, in logits at its centre
+    reach : share of the box over which a change that the user made on a slice fades, one standard deviation
     """
 
-    slices: int = 12
+    along: int = 32
+    across: int = 12
     least: int = 4
-    own: float = 0.5
+    weight: float = 0.6
     smooth: float = 0.5
-    shape: float = 0.5
-    reach: float = 0.2
+    shape: float = 0.25
+    reach: float = 0.15
 
     def __call__(self, request: Request, model: SliceModel) -> Iterator[SliceResult]:
-        maps = SliceMaps.of(request, model)
-        sides = side_views(maps, self.slices) if request.last - request.first + 1 >= self.least else []
-        across = [(side, n) for side in sides for n in side.indices]
-        for done, index in enumerate(maps.todo, 1):
-            maps.ask(index)
-            while across and len(across) * len(maps.todo) > (len(maps.todo) - done) * _total(sides):
+        first, end = request.first, request.last + 1
+        maps = SliceMaps(request, model, Region.of(request, model.shape[1:]), spread(first, end, self.along))
+        sides = side_views(maps, self.across) if self.across and end - first >= self.least else []
+        object_ = _Object(self, maps, sides)
+        todo = [n for n in range(first, end) if n not in request.known]
+        yield from object_.look(todo)
+        changes = {n: object_.said[n][0] - object_.agreed(n) for n in object_.said}
+        for index in todo:
+            yield object_.result(index, object_.changed(index, changes))
+
+
+@dataclass(eq=False)
+class _Object:
+    """One object under the rule, and what the user's own prompts said of their slices."""
+
+    rule: Views
+    maps: SliceMaps
+    sides: list[SideView]
+    said: dict[int, tuple[Logits, float]] = field(default_factory=dict)
+
+    def look(self, todo: list[int]) -> Iterator[SliceResult]:
+        """Segment what is to be seen; the views across are spread over the slices, so that progress is even."""
+        across = [(side, n) for side in self.sides for n in side.maps.asked]
+        total, keys = len(across), self.maps.request.keys
+        for done, index in enumerate(todo, 1):
+            if index in keys:
+                self.said[index] = self.maps.answer(index, keys[index])
+            logits = self.maps.logits(index)
+            while across and len(across) * len(todo) > (len(todo) - done) * total:
                 side, n = across.pop()
                 side.maps.ask(n)
-            yield maps.result(index, maps.maps[index])
-        maps.walk(self.own)
-        for index in maps.todo:
-            key = index in request.keys
-            yield maps.result(index, maps.maps[index] if key else self._together(maps, sides, index))
+            yield self.result(index, logits)
 
-    def _together(self, maps: SliceMaps, sides: list[SideView], index: int) -> NDArray[np.float32]:
-        """The mean of all views on a main slice; near a key slice that of the main view prevails."""
-        request = maps.request
-        weight, total = 1.0, maps.smoothed(index, self.smooth)
-        if request.keys:
-            reach = max(1.0, self.reach * (request.last - request.first + 1))
-            weight = min(1.0, min(abs(index - key) for key in request.keys) / reach)
-        for side in sides:
-            total = total + weight * side.plane(index)
-        total = total / (1 + weight * len(sides))
-        return np.asarray(total + self.shape * maps.region.ellipsoid(request, index), np.float32)
+    def agreed(self, index: int) -> Logits:
+        """The views' mean on a slice, before the user's own word."""
+        rule, maps = self.rule, self.maps
+        total = maps.smoothed(index, rule.smooth) + sum(rule.weight * side.plane(index) for side in self.sides)
+        mean = total / (1 + rule.weight * len(self.sides))
+        return np.asarray(mean + rule.shape * maps.region.ellipsoid(maps.request, index), np.float32)
 
+    def changed(self, index: int, changes: dict[int, Logits]) -> Logits:
+        """What is agreed, and what the user changed on slices nearby."""
+        agreed, width = self.agreed(index), self.rule.reach * (self.maps.request.last - self.maps.request.first + 1)
+        weights = {n: np.exp(-0.5 * ((index - n) / width) ** 2) for n in changes}
+        total = sum((weights[n] * change for n, change in changes.items()), np.float32(0))
+        return np.asarray(agreed + total / max(1.0, sum(weights.values())), np.float32)
 
-def _total(sides: list[SideView]) -> int:
-    return sum(len(side.indices) for side in sides)
+    def result(self, index: int, logits: Logits) -> SliceResult:
+        """The slice's mask; on a slice where the user spoke it is what that prompt gave."""
+        confidence, prompt = self.maps.confidence(index), self._prompt(index)
+        if index in self.said:
+            logits, confidence = self.said[index]
+        mask = self.maps.region.full(logits > 0)
+        return SliceResult(index, mask, confidence, prompt, "" if mask.any() else "empty mask")
+
+    def _prompt(self, index: int) -> Prompt:
+        return self.maps.request.keys.get(index) or self.maps.prompt(index)

@@ -99,7 +99,7 @@ def write_manifest(folder: Path, identifier: str, encoder: str, grid: int) -> No
         "licence": "Apache-2.0",
         "modalities": list(MODALITIES),
         "prompts": ["box", "points", "prior", "position"],
-        "rule": "sweep",
+        "rule": "views",
         "encoder": {"file": "encoder.onnx", "sha256": sha256(folder / "encoder.onnx")},
         "decoder": {"file": "decoder.onnx", "sha256": sha256(folder / "decoder.onnx"), "kind": "window"},
         "input": {
