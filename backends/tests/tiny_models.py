@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ GRID = 16
 THRESHOLD = 100.0
 """Pixels brighter than this, inside the box, are the object."""
 IOU = 0.75
+POSITIONS = np.ones((1, 1, SIDE, SIDE), np.float32)
+"""What the split model's mask decoder is given beside the picture."""
 
 
 def sam_model(folder: Path, identifier: str = "tiny", edit: Callable[[dict[str, Any]], None] | None = None) -> Path:
@@ -33,6 +36,52 @@ def window_model(folder: Path, identifier: str = "window") -> Path:
     manifest["window"] = {"grid": GRID, "scale": 1.0}
     manifest["decoder"]["kind"] = "window"
     return _write(folder, manifest, sam_encoder(), _window_decoder(), None)
+
+
+def split_model(folder: Path, identifier: str = "split") -> Path:
+    """As `sam_model`, with a prompt encoder and a mask decoder; the stored positions must be `POSITIONS`."""
+    manifest = _manifest(identifier)
+    manifest["decoder"]["kind"] = "sam_split"
+    _write(folder, manifest, sam_encoder(), mask_decoder(), None)
+    save(prompt_encoder(), folder / "prompt_encoder.onnx")
+    np.save(folder / "positions.npy", POSITIONS)
+
+    def add(raw: dict[str, Any]) -> None:
+        for part, name in (("prompt_encoder", "prompt_encoder.onnx"), ("positions", "positions.npy")):
+            raw[part] = {"file": name, "sha256": hashlib.sha256((folder / name).read_bytes()).hexdigest()}
+
+    write_manifest(folder, edit=add)
+    return folder
+
+
+def prompt_encoder(sparse: str = "sparse", dense: str = "dense") -> onnx.GraphProto:
+    """Two corners, and a dense part that is worth 1 everywhere; boxes have four axes, as DAFT's."""
+    constants = {"corners": np.array([1, 2, 2], np.int64), "ones": np.ones((1, 1, SIDE, SIDE), np.float32)}
+    nodes = [helper.make_node("Reshape", ["boxes", "corners"], [sparse])]
+    nodes.append(helper.make_node("Identity", ["ones"], [dense]))
+    outputs = [_floats(sparse, [1, 2, 2]), _floats(dense, [1, 1, SIDE, SIDE])]
+    return helper.make_graph(nodes, "prompt", [_floats("boxes", [1, 1, 1, 4])], outputs, _constants(constants))
+
+
+def mask_decoder(names: Mapping[str, str] | None = None) -> onnx.GraphProto:
+    """`sam_decoder` fed by `prompt_encoder`: right logits only with the dense part and `POSITIONS` added."""
+    inner = sam_decoder()
+    standard = ("features", "positions", "sparse", "dense", "logits", "iou")
+    called = {name: (names or {}).get(name, name) for name in standard}
+    given = {called["features"]: "features", called["sparse"]: "boxes"}
+    nodes = [helper.make_node("Identity", [own], [name]) for own, name in given.items() if own != name]
+    nodes += list(inner.node)[:-2]
+    nodes += [
+        helper.make_node("Sub", ["above", called["dense"]], ["less"]),
+        helper.make_node("Add", ["less", called["positions"]], ["corrected"]),
+        helper.make_node("Where", ["inside", "corrected", "outside"], [called["logits"]]),
+        helper.make_node("Identity", ["iou_value"], [called["iou"]]),
+    ]
+    square = [1, 1, SIDE, SIDE]
+    shapes = {"features": [1, 3, SIDE, SIDE], "positions": square, "sparse": [1, 2, 2], "dense": square}
+    inputs = [_floats(called[name], shape) for name, shape in shapes.items()]
+    outputs = [_floats(called["logits"], square), _floats(called["iou"], [1, 1])]
+    return helper.make_graph(nodes, "mask decoder", inputs, outputs, list(inner.initializer))
 
 
 def save(graph: onnx.GraphProto, path: Path) -> None:

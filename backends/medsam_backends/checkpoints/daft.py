@@ -78,6 +78,8 @@ def import_daft(source: Path | str, folder: Path | str, half: bool = False, repl
     """
     source, folder = Path(source), Path(folder)
     check_free(folder, replace)
+    if not source.exists():
+        raise ModelError(f"{source} does not exist: check the path.")
     checkpoints, ir_parts = _find_checkpoints(source), _find_ir(source)
     if not (checkpoints or ir_parts):
         raise ModelError(
