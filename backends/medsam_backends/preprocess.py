@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .resize import resize
+from .shrink import shrink
 from .types import Box, Prompt
-from .window import sample
 
 __all__ = ["Frame", "network_box", "network_input"]
 
@@ -55,9 +55,7 @@ def network_input(image: NDArray[np.generic], settings: dict[str, Any]) -> NDArr
     side = settings["size"]
     frame = Frame.of((image.shape[0], image.shape[1]), side, settings["resize"])
     if settings["interpolation"] == "window":
-        longest = float(max(frame.size))
-        whole = sample(image, (0.0, 0.0, longest, longest), side)
-        planes = np.broadcast_to(whole, (3, side, side))
+        planes = np.broadcast_to(shrink(image, side), (3, side, side))
         return np.ascontiguousarray(_normalise(planes, settings["normalisation"])[None])
     # The published systems resize 8-bit pictures; what a preset made of a volume is rounded as they do.
     picture = image if image.dtype == np.uint8 else np.clip(np.rint(image), 0, 255).astype(np.uint8)

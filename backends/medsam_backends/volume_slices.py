@@ -74,6 +74,7 @@ class VolumeSlices:
         self._cache = cache
         self._fingerprint = fingerprint or os.urandom(16).hex()
         self.cancelled = cancelled
+        self._pictures: dict[int, NDArray[np.generic]] = {}
         self._spent = Timings()
         self._views: dict[Axis, VolumeSlices] = {}
 
@@ -122,7 +123,11 @@ class VolumeSlices:
         """The slice as the encoder is given it, (H, W) or (H, W, 3) in [0, 255]."""
         if self._stack.rgb or self._backend.spec.channels == "grey":
             return self._transform.apply(self._stack.slice(index))
-        return np.stack([self._transform.apply(self._stack.slice(n)) for n in self._stack.neighbours(index)], axis=-1)
+        beside = self._stack.neighbours(index)
+        known = self._pictures  # slices are mostly asked for in a row, and share two neighbours of three
+        now = {n: known[n] if n in known else self._transform.apply(self._stack.slice(n)) for n in beside}
+        self._pictures = now
+        return np.moveaxis(np.stack([now[n] for n in beside]), 0, -1)
 
     def embedding(self, index: int) -> Embedding:
         """The embedding of a slice, from the cache or made now."""
