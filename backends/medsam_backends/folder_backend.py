@@ -15,7 +15,7 @@ from .errors import ModelError
 from .manifest import Graph, Manifest
 from .preprocess import network_input
 from .routed import RoutedBackend, RoutedManifest, read_model
-from .runtimes import Session, SessionOptions, get_runtime
+from .runtimes import Runtime, Session, SessionOptions, get_runtime
 from .types import Embedding
 
 __all__ = ["FolderBackend", "NamedRun", "NamedSession", "open_folder"]
@@ -77,9 +77,7 @@ class NamedSession:
     def __init__(
         self, graph: Graph, runtime: str, options: SessionOptions, inputs: tuple[str, ...], outputs: tuple[str, ...]
     ) -> None:
-        # OpenVINO's own format is read by OpenVINO alone, whatever else was asked for.
-        name = "openvino" if graph.path.suffix == ".xml" else runtime
-        session = get_runtime(name).load(graph.path, options)
+        session = _runtime_for(graph.path, runtime).load(graph.path, options)
         self._names = {name: graph.names.get(name, name) for name in (*inputs, *outputs)}
         self._outputs = outputs
         for names, present in ((inputs, session.inputs), (outputs, session.outputs)):
@@ -109,6 +107,19 @@ class NamedSession:
 
     def close(self) -> None:
         self._session = None
+
+
+def _runtime_for(path: Path, asked: str) -> Runtime:
+    """The runtime asked for, but OpenVINO for a graph in its own format, which no other reads."""
+    if path.suffix != ".xml":
+        return get_runtime(asked)
+    try:
+        return get_runtime("openvino")
+    except ModelError:
+        raise ModelError(
+            f"{path.name} is a file of OpenVINO, which is not installed here: install it ('pip install openvino'; in "
+            "3D Slicer slicer.util.pip_install('openvino')), then try again."
+        ) from None
 
 
 def read_weights(manifest: Manifest) -> dict[str, NDArray[Any]]:
