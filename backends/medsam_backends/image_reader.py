@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .nifti_length import is_whole
 from .png_file import read_png
 
 __all__ = ["Volume", "read_image"]
@@ -100,6 +101,9 @@ def _read_file(sitk: Any, path: Path) -> Volume:
             raise InputError(f"The image {path} is {len(size)}-dimensional: save one 3-D frame of it and use that.")
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
     _check_pixels(sitk, reader, path)
+    nifti = reader.HasMetaDataKey("nifti_type") and path.name.lower().endswith((".nii", ".nii.gz"))
+    if nifti and not is_whole(path, {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}):
+        raise InputError(f"The image {path} is damaged or incomplete: it ends before its last voxel.")
     try:
         image = reader.Execute()
     except RuntimeError as error:

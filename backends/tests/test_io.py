@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import os
 import subprocess
 import sys
@@ -201,9 +202,26 @@ def _truncated(folder: Path) -> Path:
     return path
 
 
+def _half(name: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        path = save(np.random.default_rng(0).integers(0, 99, (9, 30, 40), np.int16), folder / name)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        return path
+
+    return make
+
+
+def test_a_nifti_file_packed_in_several_pieces_is_whole(tmp_path: Path) -> None:
+    content = save(GREY, tmp_path / "a.nii").read_bytes()
+    (tmp_path / "b.nii.gz").write_bytes(gzip.compress(content[:370]) + gzip.compress(content[370:]))
+    np.testing.assert_array_equal(read_image(tmp_path / "b.nii.gz").array, GREY)
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
+        (_half("a.nii"), "ends before its last voxel"),
+        (_half("a.nii.gz"), "ends before its last voxel"),
         (_missing, "There is no file or folder"),
         (_endless, "There is no file or folder"),
         (_empty, "is empty"),
