@@ -14,7 +14,7 @@ from ..errors import InputError, OutputError
 from ..segmentation_writer import replacing
 from .table import Case
 
-__all__ = ["Record", "changed", "made_with", "read_record", "write_record"]
+__all__ = ["Record", "changed", "made_with", "read_record", "record_path", "write_record"]
 
 _FOLDER = "records"
 _NOT_IN_THE_RESULT = ("threads", "cache_mb")
@@ -53,7 +53,7 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 def read_record(folder: Path, output: str) -> Record | None:
     """The record of an output; None if this folder knows nothing of it."""
     try:
-        values = json.loads(_path(folder, output).read_text("utf-8"))
+        values = json.loads(record_path(folder, output).read_text("utf-8"))
         return Record(dict(values["made_with"]), values["report"])
     except FileNotFoundError:
         return None
@@ -65,7 +65,7 @@ def read_record(folder: Path, output: str) -> Record | None:
 
 def write_record(folder: Path, output: str, record: Record) -> None:
     """Write or replace the record of an output; raises `OutputError` if that fails."""
-    path = _path(folder, output)
+    path = record_path(folder, output)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -74,7 +74,8 @@ def write_record(folder: Path, output: str, record: Record) -> None:
         temporary.write_text(json.dumps(asdict(record), ensure_ascii=False), "utf-8")
 
 
-def _path(folder: Path, output: str) -> Path:
+def record_path(folder: Path, output: str) -> Path:
+    """Where the record of an output is."""
     return folder / _FOLDER / f"{output}.json"
 
 

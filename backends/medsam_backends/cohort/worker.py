@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from ..io import Volume, check_output, read_image, write_segmentation
 from ..registry import open_model
 from ..segmentation_writer import check_fits
 from ..segmenter import Target
-from .records import Record, read_record, write_record
+from .records import Record, read_record, record_path, write_record
 from .table import Case
 
 __all__ = ["Attempt", "CaseWorker", "Order"]
@@ -109,7 +111,8 @@ class CaseWorker:
         outcome = run(
             case.settings, lambda: read_image(case.image), choose, started=started, load=lambda s: self._model(s, order)
         )
-        messages = write_segmentation(output, outcome.masks(), outcome.image, force=ours)
+        with _apart(order.folder, case.output) as temporary:
+            messages = write_segmentation(temporary, outcome.masks(), outcome.image)
         report = describe(outcome, time.perf_counter() - started, messages)
         write_record(order.folder, case.output, Record(order.made_with, report))
         return report
@@ -126,3 +129,20 @@ class CaseWorker:
                     )
                 self._key, self._backend = key, backend  # threads at work may still use the former one
             return self._backend
+
+
+@contextmanager
+def _apart(folder: Path, output: str) -> Iterator[Path]:
+    """A file that takes the output's place in the end, alone in a folder, where what a killed worker left is removed."""
+    apart, path = record_path(folder, output).with_suffix(".part"), folder / output
+    shutil.rmtree(apart, ignore_errors=True)
+    try:
+        apart.mkdir(parents=True)
+        yield apart / path.name
+        os.replace(apart / path.name, path)
+    except OSError as error:
+        raise OutputError(f"{path} could not be written ({error.strerror or error}): nothing was changed.") from error
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(apart / path.name), str(path))) from None
+    finally:
+        shutil.rmtree(apart, ignore_errors=True)
