@@ -62,9 +62,10 @@ def test_what_is_no_case_is_said(tmp_path: Path) -> None:
         find_cases(tmp_path)
     image = np.zeros((8, 8), np.uint8)
     arrays = {
-        "holds no 'gts'": {"imgs": image},
+        "'gts' or 'boxes'": {"imgs": image},
+        "needs 'imgs'": {"gts": image},
         "has size": {"imgs": image, "gts": np.ones((8, 9), np.uint8)},
-        "is empty": {"imgs": image, "gts": image},
+        "neither a label nor a box": {"imgs": image, "gts": image},
     }
     for number, (reason, content) in enumerate(arrays.items()):
         path = tmp_path / f"2DBox_US_a_{number}.npz"
@@ -101,6 +102,8 @@ def test_tables_name_the_labels_to_segment(tmp_path: Path) -> None:
         boxes.of(Case("other", Path()), picture())
     with pytest.raises(InputError, match="6 numbers"):
         boxes.of(CASE, volume())
+    with pytest.raises(InputError, match="label 8, which is none of its labels"):
+        Boxes(table={CASE.name: {8: (1, 1, 5, 5)}}).of(CASE, picture())
 
 
 @pytest.mark.parametrize("text", ["case,label\na,1\n", "case,label,i0,j0\na,1,2,3\n", "case,label,x0,y0,x1,y1\n"])

@@ -91,6 +91,31 @@ def test_a_failing_case_never_stops_the_rest(data: Path, capsys: pytest.CaptureF
     assert command(data, "--model", "ellipse") == 0 and written(data, "failures.csv") == []
 
 
+def test_cases_that_nobody_labelled_are_segmented_and_have_no_score(data: Path) -> None:
+    with np.load(data / "2DBox_US_a_1.npz") as file:
+        np.savez(data / "2DBox_US_a_2.npz", imgs=file["imgs"], boxes=[[3, 3, 32, 22], [38, 23, 62, 47]])
+    np.savez(data / "3DBox_CT_c_1.npz", imgs=brick(), boxes=[[6, 4, 4, 21, 26, 12]], spacing=(1, 1, 2))
+    (data / "MR_b_1.nii.gz").unlink()
+    (data / "2DBox_US_a_1.npz").unlink()
+    assert command(data, "--model", "otsu-box", "--boxes", "file", "--clicks", "2", "--save-predictions") == 0
+    rows = written(data)
+    assert [(row["case"], row["label"], row["dsc"], row["nsd"], row["dsc_after_clicks"]) for row in rows] == [
+        (case, label, "nan", "nan", "")
+        for case, label in (("2DBox_US_a_2", "1"), ("2DBox_US_a_2", "2"), ("3DBox_CT_c_1", "1"))
+    ]
+    with np.load(data.parent / "out" / "predictions" / "otsu-box" / "2DBox_US_a_2.npz") as file:
+        assert file["segs"].shape == (48, 64) and set(np.unique(file["segs"])) == {0, 1, 2}
+    with np.load(data.parent / "out" / "predictions" / "otsu-box" / "3DBox_CT_c_1.npz") as file:
+        assert file["segs"].shape == brick().shape and file["mask"].any()
+    assert {row["dsc"] for row in written(data, "summary.csv")} == {"nan"}
+
+
+def test_without_truth_there_is_nothing_to_draw_a_box_round(data: Path) -> None:
+    np.savez(data / "2DBox_US_a_2.npz", imgs=np.zeros((9, 9), np.uint8), boxes=[[1, 1, 5, 5]])
+    assert command(data, "--model", "ellipse", "--boxes", "jitter") == 1
+    assert "ask for those of its file" in written(data, "failures.csv")[0]["reason"]
+
+
 def test_a_table_chooses_cases_and_boxes(data: Path, tmp_path: Path) -> None:
     (tmp_path / "boxes.csv").write_text("case,label,i0,j0,k0,i1,j1,k1\nMR_b_1,1,8,6,4,19,24,12\n")
     assert command(data, "--model", "ellipse", "--table", str(tmp_path / "boxes.csv")) == 0

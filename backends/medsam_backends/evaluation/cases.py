@@ -27,7 +27,7 @@ class CaseData:
     Attributes
     ----------
     image : (H, W) or (H, W, 3) of a picture, (K, J, I) of a volume
-    truth : label map of the image's size, 0 is background
+    truth : label map of the image's size, 0 is background; nothing else in a case that nobody labelled
     spacing : of the truth's axes in the array's order, in mm; as stored in a challenge file
     boxes : (N, 4) edges ``x0 y0 x1 y1`` of a picture, (N, 6) first and last voxel ``i j k i j k`` of a
         volume, a row a label in rising order; None where the file has none
@@ -45,8 +45,15 @@ class CaseData:
 
     @property
     def labels(self) -> list[int]:
-        """Labels of the truth, rising."""
-        return [int(label) for label in np.unique(self.truth) if label]
+        """Labels of the truth, rising; of a case that nobody labelled, numbers of its boxes from 1."""
+        if self.is_labelled or self.boxes is None:
+            return [int(label) for label in np.unique(self.truth) if label]
+        return list(range(1, len(self.boxes) + 1))
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether there is a truth to compare with."""
+        return bool(self.truth.any())
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Case:
         if data.truth.ndim not in (2, 3) or spatial != data.truth.shape:
             raise InputError(f"{self.name}: the truth has size {data.truth.shape}, the image {data.image.shape}.")
         if not data.labels:
-            raise InputError(f"{self.name}: the truth is empty, there is nothing to segment.")
+            raise InputError(f"{self.name}: there is neither a label nor a box, so nothing to segment.")
         return data
 
     def _arrays(self) -> CaseData:
@@ -101,12 +108,14 @@ class Case:
                 arrays = {name: file[name] for name in ("imgs", "gts", "spacing", "boxes") if name in file}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(f"{self.path} cannot be read as arrays: {error}.") from None
-        for name in ("imgs", "gts"):
-            if name not in arrays:
-                raise InputError(f"{self.path} holds no '{name}': there is nothing to compare.")
-        i, j, k = arrays.get("spacing", np.ones(3)).astype(float).tolist()
+        if "imgs" not in arrays or not {"gts", "boxes"} & arrays.keys():
+            raise InputError(f"{self.path} needs 'imgs', and 'gts' or 'boxes': there is nothing to segment.")
         boxes = arrays["boxes"].astype(np.float64) if "boxes" in arrays else None
-        return CaseData(arrays["imgs"], arrays["gts"], (i, j, k), boxes)
+        shape = arrays["imgs"].shape
+        spatial = shape[:2] if boxes is not None and boxes.shape[-1] == 4 else shape[:3]
+        truth = arrays["gts"] if "gts" in arrays else np.zeros(spatial, np.uint8)
+        i, j, k = arrays.get("spacing", np.ones(3)).astype(float).tolist()
+        return CaseData(arrays["imgs"], truth, (i, j, k), boxes)
 
     def _volume(self) -> CaseData:
         image = read_image(self.path)

@@ -66,10 +66,12 @@ class Boxes:
             raise InputError(f"The boxes of {case.name} need {wanted} numbers each.")
         strange = sorted(set(found) - set(data.labels))
         if strange:
-            raise InputError(f"{case.name} has a box for label {strange[0]}, which is nowhere in its truth.")
+            raise InputError(f"{case.name} has a box for label {strange[0]}, which is none of its labels.")
         return found
 
     def _round_truth(self, case: Case, data: CaseData) -> dict[int, Numbers]:
+        if not data.is_labelled:
+            raise InputError(f"{case.name} holds no truth to draw boxes round: ask for those of its file.")
         random = np.random.default_rng([self.seed, zlib.crc32(case.name.encode())])
         height, width = data.truth.shape[-2:]
         found: dict[int, Numbers] = {}

@@ -5,6 +5,7 @@ One model and one case are in memory at a time.  A case that fails is noted and 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from ..errors import OutputError, PromptError
 from ..propagation import get_rule
 from ..registry import list_models, open_model
 from . import baselines
-from .cases import Case, find_cases
+from .cases import Case, CaseData, find_cases
 from .failures import Failure, failures_of_others, write_failures
 from .inference import Found, segment_case
 from .instances import as_instances
@@ -139,15 +140,21 @@ def _run_case(backend: Backend, case: Case, model: str, output: Path, plan: Plan
     boxes = plan.boxes.of(case, data)
     chosen = backend.for_modality(case.modality)
     forget_peak()
-    found = segment_case(chosen, case, data, boxes, plan.rule, EmbeddingCache(_CACHE_BYTES), plan.clicks)
+    clicks = plan.clicks if data.is_labelled else 0
+    found = segment_case(chosen, case, data, boxes, plan.rule, EmbeddingCache(_CACHE_BYTES), clicks)
     peak = round(peak_mib(), 1)
-    shape = data.truth.shape
-    scores = under_challenge_rule(
-        [label_score(data.truth == one.label, one.full(shape), data.spacing) for one in found]
-    )
     if plan.save_predictions:
-        save_prediction(output / "predictions" / model / f"{case.name}.npz", found, shape)
+        save_prediction(output / "predictions" / model / f"{case.name}.npz", found, data.truth.shape)
+    scores = _scores(data, found)
     return [_row(case, model, len(found), one, score, peak) for one, score in zip(found, scores, strict=True)]
+
+
+def _scores(data: CaseData, found: Sequence[Found]) -> list[Score]:
+    """Of every label, unknown where there is no truth."""
+    if not data.is_labelled:
+        return [Score(math.nan, math.nan)] * len(found)
+    masks = ((data.truth == one.label, one.full(data.truth.shape)) for one in found)
+    return under_challenge_rule([label_score(truth, mask, data.spacing) for truth, mask in masks])
 
 
 def _row(case: Case, model: str, labels: int, found: Found, score: Score, peak: float) -> Row:

@@ -23,7 +23,8 @@ class Mean:
 
     Attributes
     ----------
-    dsc, nsd, seconds : seconds are those of a whole case
+    dsc, nsd : over the cases that have a truth; NaN where none has
+    seconds : of a whole case
     hd95_mm : over the labels whose distance is finite; NaN where there is none
     missed : labels of which nothing was found, whose distance is infinite
     volume_error_percent : mean size of the volume's difference
@@ -70,8 +71,8 @@ def _of_dataset(model: str, modality: str, dataset: str, cases: dict[str, list[R
         modality,
         dataset,
         len(cases),
-        fmean(fmean(row.dsc for row in labels) for labels in every),
-        fmean(fmean(row.nsd for row in labels) for labels in every),
+        _finite_mean(fmean(row.dsc for row in labels) for labels in every),
+        _finite_mean(fmean(row.nsd for row in labels) for labels in every),
         fmean(sum(row.seconds for row in labels) for labels in every),
         _finite_mean(_finite_mean(row.hd95_mm for row in labels) for labels in every),
         sum(math.isinf(row.hd95_mm) for labels in every for row in labels),
@@ -87,8 +88,8 @@ def _over(means: Sequence[Mean], modality: str) -> Mean:
         modality,
         MEAN,
         sum(mean.cases for mean in means),
-        fmean(mean.dsc for mean in means),
-        fmean(mean.nsd for mean in means),
+        _finite_mean(mean.dsc for mean in means),
+        _finite_mean(mean.nsd for mean in means),
         fmean(mean.seconds for mean in means),
         _finite_mean(mean.hd95_mm for mean in means),
         sum(mean.missed for mean in means),
