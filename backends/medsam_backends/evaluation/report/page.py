@@ -50,7 +50,8 @@ class Ranked:
         known = self.ranking.taus[~np.isnan(self.ranking.taus)]
         found = (
             "Models are ranked by DSC, NSD and runtime in every case; the mean of these ranks over the cases of a "
-            "modality, then over modalities, orders them. A failed case counts as the last."
+            "modality, then over modalities, orders them, so a model that computes nothing gains by its speed. "
+            "A failed case counts as the last."
         )
         if known.size:
             low, middle, high = np.percentile(known, (2.5, 50, 97.5))

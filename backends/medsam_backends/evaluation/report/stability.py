@@ -65,7 +65,7 @@ def significance(models: Sequence[str], comparisons: Sequence[Comparison]) -> Pl
     models : the best first
     """
     grids = [_grid(models, [c for c in comparisons if c.modality == ALL and c.metric == metric]) for metric in METRICS]
-    side = max(1.4, 0.34 * len(models))
+    side = max(1.7, 0.4 * len(models))
     with quiet():
         figure = Figure(figsize=(min(WIDTH, 1.9 + (side + 0.5) * len(METRICS)), side + 1.7))
         for axes, metric, (better, tested) in zip(figure.subplots(1, len(METRICS)), METRICS, grids, strict=True):
@@ -104,7 +104,7 @@ def _draw_grid(axes: Axes, models: Sequence[str], better: NDArray[np.bool_], tes
     axes.imshow(better + tested.astype(int), cmap=ListedColormap(_SHADES), vmin=0, vmax=2)
     for row, column in np.argwhere(better):
         axes.text(column, row, "✓", ha="center", va="center", color=INK)
-    axes.set_xticks(range(count), models, rotation=40, ha="right", rotation_mode="anchor")
+    axes.set_xticks(range(count), models, rotation=90)
     axes.set_yticks(range(count), models)
     axes.set_xticks(np.arange(count + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(count + 1) - 0.5, minor=True)

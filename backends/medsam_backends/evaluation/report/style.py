@@ -11,7 +11,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 __all__ = ["INK", "LINE", "WIDTH", "Look", "Plot", "logarithmic", "looks", "png", "quiet"]
 
@@ -94,11 +94,11 @@ def logarithmic(axes: Axes, values: Sequence[float], margin: float = 1.3) -> Non
     low, high = min(values) / margin, max(values) * margin
     stretch = max(1.0, (10 * low / high) ** 0.5)
     low, high = low / stretch, high * stretch
-    axes.set_xscale("log")
     axes.set_xlim(low, high)
+    axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(numticks=4) if high / low > 200 else LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def png(figure: Figure) -> bytes:

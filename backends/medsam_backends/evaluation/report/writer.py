@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...errors import InputError, OutputError
+from ...errors import InputError
 from ...segmentation_writer import replacing
+from ..output_folder import make_folder
 from ..protocol import check_same_protocol
 from ..ranking import rank_models
 from ..scoreboard import scoreboard
@@ -68,13 +69,10 @@ def write_report(
     """
     study = read_study(folders)
     check_same_protocol([(folder.path, folder.settings) for folder in study.folders])
+    plots = output / "plots"
+    make_folder(plots)
     parts = _draw(study, options, note)
     page = render(study, parts, options.title, options.command)
-    plots = output / "plots"
-    try:
-        plots.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {plots} cannot be made ({error.strerror}).") from None
     for plot in parts.all():
         _write(plots / f"{plot.name}.png", plot.image)
     _write(output / "report.html", page.encode())
