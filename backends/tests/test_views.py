@@ -1,0 +1,133 @@
+"""The rule of three views on models whose answers are known functions of the voxel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from medsam_backends.boxes import AXES, Axis, VoxelBox
+from medsam_backends.propagation import Request, SliceResult, Views
+from medsam_backends.propagation.maps import spread
+from medsam_backends.slices import SliceStack
+from medsam_backends.types import Point, Prediction, Prompt
+
+SHAPE = (14, 17, 20)  # voxels along k, j and i
+BOX = VoxelBox(3, 2, 1, 17, 14, 12)
+PLAIN = Views(along=100, across=100, weight=1, smooth=0, shape=0)
+Field = Callable[[Axis], np.ndarray]
+
+
+class FieldModel:
+    """Answers with the values of a field, (K, J, I), that may depend on the axis looked along; a click adds 5."""
+
+    prompts = frozenset({"box", "points", "position"})
+    box_side = 1
+
+    def __init__(self, field: Field, axis: Axis = "k", asked: list[tuple[Axis, int]] | None = None) -> None:
+        self.field, self.axis = field, axis
+        self.asked = [] if asked is None else asked
+        self._stack = SliceStack(field(axis), axis)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self._stack.shape
+
+    def view(self, axis: Axis) -> FieldModel:
+        return FieldModel(self.field, axis, self.asked)
+
+    def predict(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
+        self.asked.extend((self.axis, index) for _ in prompts)
+        rows, columns = self.shape[1:]
+        plane = np.asarray(self._stack.slice(index), np.float32)
+        answers = [plane + 5 * len(prompt.points) for prompt in prompts]
+        return [Prediction(a > 0, 0.5, a, (0.0, 0.0, float(columns), float(rows))) for a in answers]
+
+
+def affine(slopes: Sequence[float]) -> np.ndarray:
+    """A plane through the box's middle."""
+    k, j, i = np.indices(SHAPE)
+    return (slopes[0] * (k - 6.7) + slopes[1] * (j - 8.3) + slopes[2] * (i - 9.6)).astype(np.float32)
+
+
+def segment(rule: Views, model: FieldModel, **request: object) -> dict[int, SliceResult]:
+    edges, first, last = BOX.plane(model.axis)
+    return {result.index: result for result in rule(Request(edges, first, last, **request), model)}
+
+
+def volume(results: dict[int, SliceResult], axis: Axis) -> np.ndarray:
+    """Masks by slice as one (K, J, I) array inside the box."""
+    out = np.zeros(SHAPE, bool)
+    stack = np.moveaxis(out, 2 - AXES.index(axis), 0)
+    for index, result in results.items():
+        stack[index] = result.mask
+    return out[BOX.k0 : BOX.k1 + 1, BOX.j0 : BOX.j1 + 1, BOX.i0 : BOX.i1 + 1]
+
+
+def inside(array: np.ndarray) -> np.ndarray:
+    return array[BOX.k0 : BOX.k1 + 1, BOX.j0 : BOX.j1 + 1, BOX.i0 : BOX.i1 + 1]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.tuples(*[st.floats(-0.5, 0.5, width=16)] * 3), st.sampled_from(AXES))
+def test_all_views_agree_on_where_a_voxel_is(slopes: tuple[float, float, float], axis: Axis) -> None:
+    field = affine(slopes)
+    found = volume(segment(PLAIN, FieldModel(lambda _: field, axis)), axis)
+    clear = np.abs(inside(field)) > 1e-4
+    np.testing.assert_array_equal(found[clear], (inside(field) > 0)[clear])
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_a_few_slices_stand_for_all_where_the_object_changes_evenly(axis: Axis) -> None:
+    field, model = affine((0.3, -0.2, 0.25)), FieldModel(lambda _: affine((0.3, -0.2, 0.25)), axis)
+    found = volume(segment(Views(along=6, across=5, weight=1, smooth=0, shape=0), model), axis)
+    assert len(model.asked) == len(set(model.asked)) == 6 + 5 + 5, "every slice is asked once"
+    middle = (slice(2, -2),) * 3  # the outermost asked slices hold to the ends
+    clear = np.abs(inside(field)[middle]) > 1e-4
+    np.testing.assert_array_equal(found[middle][clear], (inside(field) > 0)[middle][clear])
+
+
+@pytest.mark.parametrize("blind", AXES)
+def test_what_one_view_cannot_tell_the_others_do(blind: Axis) -> None:
+    truth = np.zeros(SHAPE, bool)
+    truth[4:9, 5:12, 6:15] = True
+    seen = np.where(truth, 6.0, -6.0).astype(np.float32)
+    model = FieldModel(lambda axis: np.full(SHAPE, 1.0, np.float32) if axis == blind else seen, blind)
+    np.testing.assert_array_equal(volume(segment(PLAIN, model), blind), inside(truth))
+    alone = volume(segment(Views(across=0, shape=0), model), blind)
+    assert alone.all(), "the view that cannot tell takes all of the box"
+
+
+def test_a_box_of_few_slices_is_not_looked_at_from_the_side() -> None:
+    model = FieldModel(lambda _: affine((0.1, 0.1, 0.1)))
+    list(Views(least=4)(Request((3, 2, 18, 15), 5, 7), model))
+    assert model.asked == [("k", 5), ("k", 6), ("k", 7)]
+
+
+def test_a_change_on_one_slice_fades_over_its_neighbours() -> None:
+    field = np.full(SHAPE, -1.0, np.float32)
+    edges, first, last = BOX.plane("k")
+    key = Prompt(edges, points=(Point(9.0, 8.0),))
+    before = segment(PLAIN, FieldModel(lambda _: field))
+    after = segment(PLAIN, FieldModel(lambda _: field), keys={6: key})
+    assert not any(result.mask.any() for result in before.values())
+    # the change is +5 at slice 6 and 5 exp(-d² / 2w²) at a distance d: above 1 up to d = 1.79 w, w = 0.15 * 12 slices
+    assert [n for n in range(first, last + 1) if after[n].mask.any()] == [3, 4, 5, 6, 7, 8, 9]
+    assert after[6].prompt is key
+
+
+def test_slices_already_known_are_left_alone() -> None:
+    field = affine((0.3, 0, 0))
+    whole = segment(PLAIN, FieldModel(lambda _: field))
+    known = {n: whole[n] for n in range(1, 5)}
+    again = segment(PLAIN, FieldModel(lambda _: field), known=known)
+    assert sorted(again) == list(range(5, 13))
+    for n, result in again.items():
+        np.testing.assert_array_equal(result.mask, whole[n].mask)
+
+
+def test_spread_takes_centres_of_equal_parts() -> None:
+    assert spread(10, 20, 5) == (11, 13, 15, 17, 19)
+    assert spread(3, 6, 12) == (3, 4, 5)
