@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,11 +44,31 @@ def test_the_shipped_files_are_those_of_the_export(system: str, tmp_path: Path) 
         assert made == kept
 
 
+def as_published(system: str, state: dict[str, torch.Tensor]) -> object:
+    """What the authors' training programs save round a state dict."""
+    if system == "daft":
+        return {"model": {f"module.{name}": value for name, value in state.items()}, "epoch": 9}
+    if not system.startswith("medficientsam"):
+        return state
+    optimiser = torch.optim.AdamW([torch.nn.Parameter(torch.ones(3))], lr=1e-4)
+    return {
+        "epoch": 9,
+        "pytorch-lightning_version": "2.1.3",
+        "state_dict": {f"model.{name}": value for name, value in state.items()},
+        "optimizer_states": [optimiser.state_dict()],
+        "lr_schedulers": [torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 10).state_dict()],
+        "hyper_parameters": {
+            "optimizer": partial(torch.optim.AdamW, lr=1e-4),
+            "scheduler": partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=10),
+        },
+    }
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
-@torch.inference_mode()
+@torch.no_grad()
 def test_a_checkpoint_saved_by_pytorch_imports_and_computes_the_same(system: str, tmp_path: Path) -> None:
     module = scattered(system)
-    torch.save(module.state_dict(), tmp_path / "a.pth")
+    torch.save(as_published(system, module.state_dict()), tmp_path / "a.pth")
     folder = import_checkpoint(system, tmp_path / "a.pth", tmp_path / system)
     with np.load(folder / "weights.npz") as archive:
         options = SessionOptions(1, {name: archive[name] for name in archive.files})
@@ -75,6 +97,28 @@ def test_a_shipped_graph_is_small_and_of_an_old_enough_version(system: str) -> N
         assert [entry.version for entry in model.opset_import if entry.domain == ""] == [20]
         assert model.ir_version <= 10
         assert all(not tensor.raw_data and not tensor.float_data for tensor in model.graph.initializer)
+        slow = {"Resize", "Erf", "Tanh"}
+        assert not slow & {node.op_type for node in model.graph.node}
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_norm_has_the_eps_of_its_authors(system: str) -> None:
+    """A wrong one in the decoder changes masks by a pixel or none, so that the graphs themselves are looked at."""
+    efficientvit = system == "daft" or system.startswith("medficientsam")
+    encoder, decoder = norms(system, "encoder"), norms(system, "decoder")
+    assert {eps for kind, eps in encoder if kind == "BatchNormalization"} == {1e-6 if efficientvit else 1e-5}
+    tokens = {1e-6: 10} if efficientvit else {1e-5: 9, 1e-6: 1}
+    assert decoder == {("LayerNormalization", eps): count for eps, count in tokens.items()}
+    pictures = {"litemedsam": {1e-5: 20, 1e-6: 2}, "rep-medsam": {1e-6: 2}}.get(system, {1e-6: 1})
+    assert {eps: count for (kind, eps), count in encoder.items() if kind == "LayerNormalization"} == pictures
+
+
+def norms(system: str, part: str) -> Counter[tuple[str, float]]:
+    """How many norms of each kind and eps a shipped graph has."""
+    nodes = onnx.load_from_string(graph_template(f"{system}.{part}")).graph.node
+    found = [node for node in nodes if node.op_type in ("BatchNormalization", "LayerNormalization")]
+    eps = [next((entry.f for entry in node.attribute if entry.name == "epsilon"), 1e-5) for node in found]
+    return Counter((node.op_type, float(f"{value:.3g}")) for node, value in zip(found, eps, strict=True))
 
 
 def test_a_weight_that_hides_in_a_constant_is_noticed() -> None:
