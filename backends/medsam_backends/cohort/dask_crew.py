@@ -11,7 +11,9 @@ from typing import Any
 
 import dask
 from dask.system import CPU_COUNT
+from dask.utils import parse_bytes
 from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
+from distributed.system import MEMORY_LIMIT
 
 from ..errors import PromptError
 from .worker import Attempt, CaseWorker, Order
@@ -19,7 +21,8 @@ from .worker import Attempt, CaseWorker, Order
 __all__ = ["DaskCrew", "cluster_crew", "default_workers", "local_crew"]
 
 _NAME = "medsamlite"
-_WAIT_S = 60
+_WAIT_S = 20
+_LEAST_BYTES, _USUAL_BYTES = 500 * 10**6, 2 * 10**9
 _CONFIG = {
     # A case whose worker died comes back at once: how often it is tried is decided by `run_cohort` alone.
     "distributed.scheduler.allowed-failures": 0,
@@ -34,8 +37,8 @@ _CONFIG = {
 
 
 def default_workers(threads: int) -> int:
-    """As many processes of `threads` threads as this computer, or what of it may be used, has cores for."""
-    return max(1, int(CPU_COUNT) // threads)
+    """As many processes of `threads` threads as this computer, or what of it may be used, has cores and memory for."""
+    return int(max(1, min(CPU_COUNT // threads, MEMORY_LIMIT // _USUAL_BYTES)))
 
 
 @contextmanager
@@ -49,22 +52,31 @@ def local_crew(workers: int, memory_limit: str) -> Iterator[DaskCrew]:
     Raises
     ------
     PromptError
-        If `memory_limit` is not understood.
+        If `memory_limit` is not understood, or less than a worker needs for anything at all.
     """
-    with dask.config.set(_CONFIG):
-        try:
-            cluster = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=memory_limit,
-                dashboard_address=None,
-                silence_logs=logging.CRITICAL,
-            )
-        except ValueError as error:
-            raise PromptError(f"The memory limit '{memory_limit}' is not understood ({error}): give 4GB.") from None
-        with cluster, Client(cluster) as client:
-            yield DaskCrew(client)
+    _check(memory_limit)
+    with (
+        dask.config.set(_CONFIG),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=memory_limit,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield DaskCrew(client)
+
+
+def _check(memory_limit: str) -> None:
+    try:
+        enough = memory_limit == "auto" or parse_bytes(memory_limit) >= _LEAST_BYTES
+    except ValueError:
+        raise PromptError(f"The memory limit '{memory_limit}' is not understood: give 4GB.") from None
+    if not enough:
+        raise PromptError(f"A memory limit of {memory_limit} does not suffice for a worker: give 500MB at least.")
 
 
 @contextmanager

@@ -122,7 +122,7 @@ class CaseWorker:
         with self._lock:
             key = order.model, settings.threads
             if self._key != key or self._backend is None:
-                backend = open_model(settings.model, threads=settings.threads)
+                backend = open_model(settings.model, settings.runtime, settings.threads)
                 if backend.spec.identity != order.model:
                     raise ModelError(
                         f"The model {settings.model} of this worker is not that of the one who asks: install the same."
@@ -133,7 +133,7 @@ class CaseWorker:
 
 @contextmanager
 def _apart(folder: Path, output: str) -> Iterator[Path]:
-    """A file that takes the output's place in the end, alone in a folder, where what a killed worker left is removed."""
+    """A file that takes the output's place in the end, alone in a folder; what a killed worker left there is removed."""
     apart, path = record_path(folder, output).with_suffix(".part"), folder / output
     shutil.rmtree(apart, ignore_errors=True)
     try:
