@@ -17,6 +17,7 @@ application.start()
 slicer.util.modulePath = lambda name: str(ROOT / "MedSAMLite" / f"{name}.py")
 
 import MedSAMLiteLib  # noqa: E402, F401  finds medsam_backends
+import numpy as np  # noqa: E402
 import phantoms  # noqa: E402
 
 
@@ -43,3 +44,35 @@ def logic(scene):
     logic.getParameterNode().model = "tiny"
     yield logic
     logic.close()
+
+
+@pytest.fixture
+def volume(scene):
+    """A bright ball in the dark, 8-bit so that no window comes between."""
+    ball = phantoms.ball((20, 64, 64), (10, 32, 32), 18, (2, 1, 1))
+    return phantoms.makeVolume(np.where(ball, 200, 10).astype(np.uint8), spacing=(1, 1, 2))
+
+
+@pytest.fixture
+def view(volume):
+    """An axial view on the middle of the ball."""
+    from host.slice_view import SliceView
+
+    view = SliceView()
+    view.show(volume)
+    view.jumpTo((32, 32, 20))
+    yield view
+    view.close()
+
+
+@pytest.fixture
+def panel(volume):
+    pytest.importorskip("PySide6", reason="PySide6 is not installed for this Python: pip install PySide6-Essentials")
+    import panel_bench  # noqa: F401  makes the modules qt and ctk
+    from MedSAMLiteLib.Panel import Panel
+
+    panel = Panel(lambda name: str(ROOT / "MedSAMLite" / "Resources" / name))
+    panel.enter()
+    panel.logic.getParameterNode().model = "tiny"
+    yield panel
+    panel.cleanup()

@@ -12,8 +12,8 @@ pytest.importorskip("PySide6", reason="PySide6 is not installed for this Python:
 from conftest import ROOT  # noqa: E402
 from host import effect as host_effect  # noqa: E402
 from host.slice_view import SliceView  # noqa: E402
+from panel_bench import APP, settle  # noqa: E402
 from phantoms import ball, makeVolume  # noqa: E402
-from test_panel import APP, settle  # noqa: E402
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import slicer
 from medsam_backends.boxes import VoxelBox
-from medsam_backends.errors import Cancelled, InputError, PromptError
+from medsam_backends.errors import PromptError
 from MedSAMLiteLib.BoxNode import BoxNode
-from MedSAMLiteLib.Logic import MedSAMLiteLogic
 from phantoms import ball, makeVolume
 
 
@@ -182,84 +181,6 @@ def test_progress_counts_the_slices_of_all_boxes(logic, volume):
     assert {p.total for p in seen if p is not None} == {12} and done == sorted(done) and seen[-1] is None
 
 
-def test_cancel_changes_nothing(logic, volume):
-    box = logic.addBox(volume, BALL_BOX)
-    job = logic.apply([box])
-    logic.cancel()
-    with pytest.raises(Cancelled):
-        job.wait(10)
-    assert box.segmentation is None and logic.stateOf(box) == "drawn"
-    logic.apply([box], wait=True)  # and the next job is not cancelled with it
-    assert logic.stateOf(box) == "segmented"
-
-
-def test_a_volume_that_changes_during_the_job_is_not_segmented(logic, volume):
-    box = logic.addBox(volume, BALL_BOX)
-    job = logic.apply([box])
-    slicer.util.arrayFromVolumeModified(volume)
-    with pytest.raises(InputError, match="changed meanwhile"):
-        job.wait(10)
-    assert box.segmentation is None
-
-
-@pytest.mark.parametrize("stage", ["waiting", "running", "ready"])
-@pytest.mark.parametrize("event", ["close", "volume", "box", "segmentation"])
-def test_scene_close_and_deleted_nodes_at_every_stage(logic, volume, stage, event):
-    box = logic.addBox(volume, BALL_BOX)
-    logic.apply([box], wait=True)
-    segmentation = box.segmentation
-    gate = Gate(logic, stage)
-    job = logic.apply([box])
-    gate.reach()
-    {
-        "close": lambda: slicer.mrmlScene.Clear(False),
-        "volume": lambda: slicer.mrmlScene.RemoveNode(volume),
-        "box": lambda: slicer.mrmlScene.RemoveNode(box.roi),
-        "segmentation": lambda: slicer.mrmlScene.RemoveNode(segmentation),
-    }[event]()
-    gate.open()
-    try:
-        job.wait(10)
-    except Cancelled:
-        assert event == "close"
-    assert not logic.worker.activeJobs
-    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    assert len(nodes) == {"close": 0, "volume": 1, "box": 1, "segmentation": 1}[event]
-
-
-class Gate:
-    """Holds the worker before, in or after a job."""
-
-    def __init__(self, logic, stage):
-        import threading
-
-        self.logic, self.stage = logic, stage
-        self.entered, self.free = threading.Event(), threading.Event()
-        if stage == "waiting":
-            from MedSAMLiteLib.Worker import Job
-
-            logic.worker.submit(Job(lambda job: self.hold()))
-        else:
-            inner = logic.engine.segment
-            logic.engine.segment = lambda *a: (self.hold() if stage == "running" else None, inner(*a))[1]
-
-    def hold(self):
-        self.entered.set()
-        self.free.wait(10)
-
-    def reach(self):
-        if self.stage != "ready":
-            assert self.entered.wait(10)
-            return
-        import time
-
-        while self.logic.worker._results.qsize() < 10:  # nine slices and the end: done, but not handed over
-            time.sleep(0.002)
-
-    def open(self):
-        self.free.set()
-
-
 def test_a_scene_comes_back_whole_from_an_mrb(logic, volume, tmp_path):
     parameters = logic.getParameterNode()
     parameters.inputVolume, parameters.preset, parameters.boxMargin = volume, "liver", 1
@@ -284,16 +205,6 @@ def test_a_scene_comes_back_whole_from_an_mrb(logic, volume, tmp_path):
     assert logic.recordOf(back).keys.keys() == {15, 16}
 
 
-def test_a_closed_logic_ends_its_thread(scene):
-    logic = MedSAMLiteLogic()
-    logic.getParameterNode().model = "tiny"
-    volume = makeVolume(np.full((4, 16, 16), 200, np.uint8))
-    logic.apply([logic.addBox(volume, (2, 2, 1, 9, 9, 2))])
-    thread = logic.worker._thread
-    logic.close()
-    assert not thread.is_alive() and not logic.worker.activeJobs
-
-
 def test_the_display_window_is_what_the_model_sees(logic):
     volume = makeVolume(np.arange(4 * 8 * 8, dtype=np.int16).reshape(4, 8, 8))
     volume.CreateDefaultDisplayNodes()
@@ -303,14 +214,6 @@ def test_the_display_window_is_what_the_model_sees(logic):
     pictures = []
     logic.picture(volume, "k", 1, pictures.append).wait(10)
     assert pictures[0].dtype == np.uint8 and pictures[0][0, 0] == 0 and pictures[0][-1, -1] >= 250
-
-
-def test_memory_of_a_deleted_volume_is_let_go(logic, volume):
-    box = logic.addBox(volume, BALL_BOX)
-    logic.preview(box, 6, wait=True)
-    assert logic.engine._segmenters
-    slicer.mrmlScene.RemoveNode(volume)
-    assert not logic.engine._segmenters
 
 
 def test_box_margin_grows_the_prompt_not_the_box(logic, volume):

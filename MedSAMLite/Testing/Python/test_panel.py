@@ -1,7 +1,6 @@
 """The real .ui and panel on the stand-in host, with real slice views: states, texts, the whole work by hand."""
 
 import time
-import types
 
 import numpy as np
 import pytest
@@ -9,62 +8,9 @@ import slicer
 
 pytest.importorskip("PySide6", reason="PySide6 is not installed for this Python: pip install PySide6-Essentials")
 
-from conftest import ROOT  # noqa: E402
-from host import qt_modules  # noqa: E402
 from host.slice_view import SliceView  # noqa: E402
-from medsam_backends.boxes import VoxelBox  # noqa: E402
-from phantoms import ball, makeVolume, tinyModel  # noqa: E402
-
-APP = qt_modules.start()
-
-
-@pytest.fixture
-def volume(scene):
-    return makeVolume(
-        np.where(ball((20, 64, 64), (10, 32, 32), 18, (2, 1, 1)), 200, 10).astype(np.uint8), spacing=(1, 1, 2)
-    )
-
-
-@pytest.fixture
-def view(scene, volume):
-    view = SliceView()
-    view.show(volume)
-    view.jumpTo((32, 32, 20))
-    yield view
-    view.close()
-
-
-@pytest.fixture
-def panel(scene, volume):
-    from MedSAMLiteLib.Panel import Panel
-
-    panel = Panel(lambda name: str(ROOT / "MedSAMLite" / "Resources" / name))
-    panel.enter()
-    panel.logic.getParameterNode().model = "tiny"
-    yield panel
-    panel.cleanup()
-
-
-def settle(panel, seconds=10):
-    """Let the worker and the timer run until nothing is left to do."""
-    end = time.monotonic() + seconds
-    while panel.logic.worker.activeJobs and time.monotonic() < end:
-        APP.processEvents()
-        time.sleep(0.002)
-    assert not panel.logic.worker.activeJobs
-
-
-def draw(panel, view, corners=((12, 12, 20), (52, 52, 20)), button="addBoxButton"):
-    getattr(panel.ui, button).click()
-    for corner in corners:
-        view.click(corner)
-    settle(panel)
-    return panel.currentBox()
-
-
-def enabled(panel):
-    names = ("addBox", "deleteBox", "apply", "applySelected", "cancel", "positivePoint", "keyBox", "undo", "show3D")
-    return {name for name in names if getattr(panel.ui, name + "Button").isEnabled()}
+from panel_bench import APP, draw, enabled, settle  # noqa: E402
+from phantoms import makeVolume  # noqa: E402
 
 
 def test_buttons_and_their_reasons_follow_the_state(panel, view):
@@ -235,94 +181,6 @@ def test_renaming_a_box_renames_its_segment(panel, view):
     assert box.segmentation.GetSegmentation().GetSegment(box.segmentId).GetName() == "Liver"
 
 
-def test_the_parameters_are_shown_and_kept(panel):
-    parameters = panel.logic.getParameterNode()
-    combo = panel.ui.presetComboBox
-    combo.setCurrentIndex(combo.findData("manual"))
-    assert parameters.preset == "manual" and panel.ui.levelSpinBox.isVisibleTo(panel.widget)
-    panel.ui.widthSpinBox.setValue(350)
-    assert parameters.width == 350
-    parameters.preset = "lung"
-    assert combo.currentData() == "lung" and not panel.ui.levelSpinBox.isVisibleTo(panel.widget)
-
-
-def test_the_picture_that_the_model_sees(panel, view):
-    panel.ui.pictureCheckBox.setChecked(True)
-    settle(panel)
-    assert panel.ui.pictureLabel.pixmap().height() == 160
-
-
-def test_a_declined_or_failed_installation_leaves_a_working_panel(panel, view, monkeypatch):
-    import importlib.util
-
-    real = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "onnxruntime" else real(name, *a))
-    panel.refresh()
-    assert (
-        panel.ui.setupCollapsibleButton.isVisibleTo(panel.widget)
-        and "PyTorch is not needed" in panel.ui.setupLabel.text()
-    )
-    assert "pip download" in panel.ui.offlineLabel.text()
-    panel.ui.addBoxButton.click()  # boxes can be drawn all the same
-    for corner in ((12, 12, 20), (52, 52, 20)):
-        view.click(corner)
-    assert enabled(panel) == {"addBox", "deleteBox"} and "ONNX Runtime" in panel.ui.applyButton.toolTip()
-    for answer, word in (
-        (RuntimeError("User declined package installation"), "Nothing was installed"),
-        (OSError("no net"), "no net"),
-    ):
-        monkeypatch.setattr(slicer.packaging, "answer", answer)
-        panel.ui.installButton.click()
-        assert word in panel.ui.setupLabel.text()
-    monkeypatch.undo()
-    monkeypatch.setenv("MEDSAMLITE_MODELS", str(panel.models.folder()))
-    panel.ui.installButton.click()
-    assert slicer.packaging.asked[-1] == (["onnxruntime>=1.19"], "MedSAMLite")
-    assert not panel.ui.setupCollapsibleButton.isVisibleTo(panel.widget)
-
-
-def test_before_slicer_5_12_the_module_asks_itself(panel, monkeypatch):
-    import sys
-
-    monkeypatch.delattr(slicer, "packaging")
-    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
-    asked, installed = [], []
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: asked.append(text) or False)
-    monkeypatch.setattr(slicer.util, "pip_install", installed.append, raising=False)
-    assert not panel.setup.install() and len(asked) == 1 and not installed
-    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: True)
-    assert panel.setup.install() and installed == ["onnxruntime>=1.19"]
-
-
-def test_scene_close_during_a_job_leaves_an_empty_working_panel(panel, view):
-    draw(panel, view)
-    panel.ui.applyButton.click()
-    slicer.mrmlScene.Clear(False)
-    settle(panel)
-    assert panel.ui.boxTable.rowCount() == 0
-    makeVolume(np.full((4, 16, 16), 200, np.uint8))
-    panel.exit()
-    panel.enter()
-    assert enabled(panel) == {"addBox"}
-
-
-def test_nothing_stays_after_clean_up(scene, volume):
-    from MedSAMLiteLib.Panel import Panel
-
-    nodes = scene.GetNumberOfNodes()
-    panel = Panel(lambda name: str(ROOT / "MedSAMLite" / "Resources" / name))
-    panel.enter()
-    box = panel.logic.addBox(volume, (12, 12, 2, 50, 50, 18), drawnSlice=10)
-    panel.selectBox(box)
-    panel.logic.apply()
-    thread = panel.logic.worker._thread
-    panel.cleanup()
-    assert not thread.is_alive() and not panel.Observations and not panel.preview.Observations
-    scene.RemoveNode(box.roi.GetDisplayNode())
-    scene.RemoveNode(box.roi)
-    assert scene.GetNumberOfNodes() <= nodes + 1  # the parameter node
-
-
 def test_several_volumes_keep_their_own_boxes(panel, view, volume):
     first = draw(panel, view)
     other = makeVolume(np.full((4, 16, 16), 200, np.uint8), name="Other")
@@ -330,55 +188,6 @@ def test_several_volumes_keep_their_own_boxes(panel, view, volume):
     assert panel.ui.boxTable.rowCount() == 0 and panel.currentBox() is None
     panel.ui.inputVolumeSelector.setCurrentNode(volume)
     assert panel.currentBox().id == first.id
-
-
-def test_models_are_listed_added_and_deleted(panel, tmp_path):
-    tinyModel(tmp_path / "src", "added")
-    assert panel.models.addFolder(tmp_path / "src") == "added"
-    panel.choices.fillModels(panel.logic.getParameterNode())
-    assert panel.ui.modelComboBox.findData("added") >= 0
-    broken = panel.models.folder() / "broken"
-    broken.mkdir()
-    rows = {row.id: row for row in panel.models.rows()}
-    assert rows["broken"].state == "broken" and "model.json" in rows["broken"].detail
-    assert rows["litemedsam"].state == "download" and rows["litemedsam"].size_bytes > 1e6
-    panel.models.delete(rows["added"])
-    panel.models.delete(rows["broken"])
-    assert {row.id for row in panel.models.rows() if row.source == "user"} == {"tiny"}
-
-
-def test_the_model_dialog_shows_every_model(panel, tmp_path):
-    from MedSAMLiteLib.ModelDialog import ModelDialog
-
-    dialog = ModelDialog(panel.models, panel.logic, panel.widget)
-    names = [dialog.table.item(row, 0).text() for row in range(dialog.table.rowCount())]
-    assert "Test model tiny" in names and any("LiteMedSAM" in name for name in names)
-    dialog.table.selectRow(names.index("Test model tiny"))
-    assert dialog.deleteButton.isEnabled() and not dialog.installButton.isEnabled()
-
-
-def test_a_tilted_view_is_told(panel, volume, view):
-    box = draw(panel, view)
-    assert panel.ui.adviceLabel.text() == ""
-    turned = np.eye(4)
-    turned[1:3, 1:3] = [[0.94, -0.342], [0.342, 0.94]]
-    slicer.util.arrayFromVTKMatrix(view.node.GetSliceToRAS())
-    view.node.GetSliceToRAS().DeepCopy(
-        slicer.util.vtkMatrixFromArray(turned @ slicer.util.arrayFromVTKMatrix(view.node.GetSliceToRAS()))
-    )
-    view.node.UpdateMatrices()
-    panel.refresh()
-    assert "tilted 20" in panel.ui.adviceLabel.text() and box.voxels == VoxelBox(*box.voxels.first, *box.voxels.last)
-
-
-def test_a_box_that_the_model_will_do_badly_is_told(panel, view):
-    box = draw(panel, view)
-    box.voxels = VoxelBox(0, 0, 8, 63, 63, 12)
-    panel.refresh()
-    assert "nearly the whole slice" in panel.ui.adviceLabel.text()
-    box.voxels = VoxelBox(30, 30, 8, 33, 33, 12)
-    panel.refresh()
-    assert "only 2 pixels" in panel.ui.adviceLabel.text()
 
 
 def test_undo_asks_before_it_loses_edits_made_elsewhere(panel, view, monkeypatch):
@@ -407,22 +216,3 @@ def test_a_box_dragged_or_renamed_elsewhere_is_followed(panel, view):
         APP.processEvents()
     assert panel.ui.boxTable.item(0, 2).text() == "changed since Apply"
     settle(panel)
-
-
-def test_the_module_file_makes_the_panel_and_the_logic(scene, volume):
-    import importlib
-
-    import qt
-
-    module = importlib.import_module("MedSAMLite")
-    parent = qt.QWidget()
-    parent.setLayout(qt.QVBoxLayout())
-    parent.isEntered = True
-    module.MedSAMLite(types.SimpleNamespace())
-    assert [signal for signal, _ in slicer.app.connections][-1] == "startupCompleted()"
-    widget = module.MedSAMLiteWidget(parent)
-    widget.setup()
-    widget.enter()
-    assert type(widget.logic) is module.MedSAMLiteLogic
-    widget.exit()
-    widget.cleanup()

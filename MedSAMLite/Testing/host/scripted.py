@@ -32,7 +32,7 @@ class ScriptedLoadableModuleWidget:
         pass
 
     def onReload(self):
-        pass
+        slicer.util.reloadScriptedModule(self.moduleName)
 
     def resourcePath(self, filename):
         scriptedModulesPath = os.path.dirname(slicer.util.modulePath(self.moduleName))
