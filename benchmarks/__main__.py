@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from . import cases, networks, startup, volumes
 from .machine import describe
 from .plan import FULL, QUICK, prepare
-from .processes import environment, run
 from .report import write
 from .results import Results
 
@@ -26,12 +25,16 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("bench-output"), help="folder for table, numbers and plots")
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of every contender")
     parser.add_argument("--runtime", action="append", help="of ours, may be repeated; else all installed ones")
+    parser.add_argument("--system", action="append", help="published system, may be repeated; else all that are known")
     arguments = parser.parse_args()
     runtimes = tuple(arguments.runtime or installed_runtimes())
     arguments.output.mkdir(parents=True, exist_ok=True)
     machine, results = describe(), Results()
+    effort = QUICK if arguments.quick else FULL
+    if arguments.system:
+        effort = replace(effort, systems=tuple(arguments.system))
     with tempfile.TemporaryDirectory() as folder:
-        plan = prepare(QUICK if arguments.quick else FULL, arguments.threads, runtimes, Path(folder))
+        plan = prepare(effort, arguments.threads, runtimes, Path(folder))
         results.skipped |= plan.skipped
         for name, section in _SECTIONS.items():
             started = time.perf_counter()
@@ -46,9 +49,10 @@ def main() -> None:
 
 
 def installed_runtimes() -> list[str]:
-    """Names of the runtimes that can be used here; asked in a child, so that this process stays small."""
-    text = "from medsam_backends.runtimes import available_runtimes as f; print(*[n for n, r in f().items() if not r])"
-    return run([sys.executable, "-c", text], environment()).output.split()
+    """Names of the runtimes that can be used here and calculate in float32."""
+    from medsam_backends.runtimes import available_runtimes
+
+    return [name for name, reason in available_runtimes().items() if not reason and not name.endswith("-reduced")]
 
 
 if __name__ == "__main__":

@@ -30,11 +30,13 @@ class _Program:
     models: Path | None = None
     report: Path | None = None
     runs: list[tuple[ProcessRun, dict[str, float]]] = field(default_factory=list)
+    encodes: int = 0
 
     def __call__(self) -> float:
         done = run(self.command, environment(self.models))
-        stages = json.loads(self.report.read_text())["time_s"] if self.report else {}
-        self.runs.append((done, stages))
+        told = json.loads(self.report.read_text("utf-8")) if self.report else {}
+        self.runs.append((done, told.get("time_s", {})))
+        self.encodes = told["cache"]["misses"] if told else 0
         return done.wall_s
 
     def summary(self) -> dict[str, Any]:
@@ -48,6 +50,7 @@ class _Program:
             "cpu_s": min(run.cpu_s for run, _ in counted),
             "peak_mib": max(run.peak_mib for run, _ in counted),
             "stages_s": {"python": start, **named} if stages else {},
+            "encodes": self.encodes,
         }
 
 

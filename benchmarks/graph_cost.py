@@ -25,7 +25,7 @@ from .engines import random_input
 __all__ = ["costs", "main"]
 
 _FREE = {"Constant", "Shape", "Reshape", "Squeeze", "Unsqueeze", "Identity", "Flatten"}
-_RUNS = 10
+_RUNS = 3
 
 
 def main() -> None:

@@ -111,11 +111,14 @@ def _cases(results: Results) -> Iterator[str]:
             _number(found["wall_s"]),
             _number(found["cpu_s"]),
             _number(found["peak_mib"]),
+            str(found["encodes"] or "-"),
             *(_number(found["stages_s"].get(stage)) for stage in stages),
         )
         for name, found in results.facts.get("cases", {}).items()
     ]
-    yield from table(("case", "wall s", "processor s", "peak MiB", *(f"{stage} s" for stage in stages)), lines)
+    yield from table(
+        ("case", "wall s", "processor s", "peak MiB", "encodes", *(f"{stage} s" for stage in stages)), lines
+    )
 
 
 def _growth(results: Results) -> Iterator[str]:
