@@ -26,7 +26,8 @@ def draw(folder: Path, plan: Plan, results: Results) -> None:
     plt.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 130})
     _networks(folder / "networks.png", plan, results)
     _cases(folder / "cases.png", results)
-    _growth(folder / "growth.png", results)
+    if "growth" in results.facts:
+        _growth(folder / "growth.png", results)
 
 
 def _save(figure: Any, path: Path) -> None:

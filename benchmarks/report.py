@@ -12,7 +12,9 @@ from .goals import Row, rows
 from .plan import Plan
 from .results import Results
 
-__all__ = ["write"]
+__all__ = ["table", "write"]
+
+_UNKNOWN = {"gflop_per_s": float("nan"), "gb_per_s": float("nan")}
 
 
 def write(folder: Path, plan: Plan, machine: dict[str, Any], results: Results) -> None:
@@ -38,7 +40,8 @@ def _page(plan: Plan, machine: dict[str, Any], results: Results, found: list[Row
     yield from _growth(results)
     yield "\n## Start, ms\n"
     yield from _timings(results, "startup/")
-    yield f"\nSlowest imports: {', '.join(f'{k} {1000 * v:.0f} ms' for k, v in results.facts['import_s'].items())}"
+    imports = results.facts.get("import_s", {})
+    yield f"\nSlowest imports: {', '.join(f'{name} {1000 * own:.0f} ms' for name, own in imports.items())}"
     yield "\n## Arithmetic and memory traffic\n"
     yield from _graphs(results)
     if results.skipped:
@@ -47,7 +50,7 @@ def _page(plan: Plan, machine: dict[str, Any], results: Results, found: list[Row
 
 
 def _machine(plan: Plan, machine: dict[str, Any], results: Results) -> str:
-    peak = results.facts["peak"]
+    peak = results.facts.get("peak", _UNKNOWN)
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items() if version)
     stand_ins = ", ".join(model.name for model in plan.models if model.stand_in)
     return (
@@ -133,7 +136,7 @@ def _growth(results: Results) -> Iterator[str]:
 
 
 def _graphs(results: Results) -> Iterator[str]:
-    peak, lines = results.facts["peak"], []
+    peak, lines = results.facts.get("peak", _UNKNOWN), []
     for name, graphs in results.facts.get("graphs", {}).items():
         for part in ("encoder", "decoder"):
             cost = graphs[part]
