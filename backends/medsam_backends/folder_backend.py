@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from .errors import ModelError
 from .manifest import Graph, Manifest
 from .preprocess import network_input
 from .routed import RoutedBackend, RoutedManifest, read_model
-from .runtimes import Runtime, Session, SessionOptions, get_runtime
+from .runtimes import AUTO, Runtime, Session, SessionOptions, get_runtime
 from .types import Embedding
 
 __all__ = ["FolderBackend", "NamedRun", "NamedSession", "open_folder"]
@@ -34,8 +35,10 @@ class FolderBackend(Backend):
         self.manifest = manifest
         self.spec = manifest.spec
         options = SessionOptions(threads, read_weights(manifest))
-        self._encoder = NamedSession(manifest.encoder, runtime, options, ("image",), ("features",))
-        self._decoder = self.load_decoder(runtime, options)
+        with ThreadPoolExecutor(1) as other:  # runtimes prepare both at once where there are two cores
+            decoder = other.submit(self.load_decoder, runtime, options)
+            self._encoder = NamedSession(manifest.encoder, runtime, options, ("image",), ("features",))
+            self._decoder = decoder.result()
 
     def load_decoder(self, runtime: str, options: SessionOptions) -> NamedRun:
         """The decoder under the standard tensor names."""
@@ -144,12 +147,13 @@ def open_folder(folder: Path | str, runtime: str = "onnxruntime", threads: int =
 
     Parameters
     ----------
+    runtime : one of `runtimes.RUNTIMES`
     threads : inside an operator; 0 means the cores this process may use
 
     Raises
     ------
     ModelError
-        If anything of the folder is missing, damaged, refused or of a wrong shape.
+        If anything of the folder is missing, damaged, refused or of a wrong shape, or the runtime cannot be used.
     """
     from .sam import SamBackend
     from .sam_split import SplitSamBackend
@@ -160,4 +164,9 @@ def open_folder(folder: Path | str, runtime: str = "onnxruntime", threads: int =
         return RoutedBackend(manifest, lambda part: open_folder(part, runtime, threads))
     manifest.check_digests()
     kinds: dict[str, type[FolderBackend]] = {"sam": SamBackend, "sam_split": SplitSamBackend, "window": WindowBackend}
-    return kinds[manifest.decoder.kind](manifest, runtime, threads)
+    cls = kinds[manifest.decoder.kind]
+    if runtime != AUTO:
+        return cls(manifest, runtime, threads)
+    from .fastest_runtime import open_fastest
+
+    return open_fastest(lambda name: cls(manifest, name, threads), manifest.spec.digest, threads)

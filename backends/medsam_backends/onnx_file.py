@@ -1,23 +1,27 @@
-"""Looks into an ONNX file without the `onnx` package: which tensors lie outside it, and where.
+"""Looks into an ONNX file without the `onnx` package: which tensors lie outside it, and where; and fills these in.
 
-Only what safety needs is read: ONNX Runtime follows external-data paths on its own, so a file that
+Only what that needs is read: ONNX Runtime follows external-data paths on its own, so a file that
 names one outside its folder must be found before a session is made.  The format is protobuf
 (github.com/onnx/onnx, onnx.proto): a message is a row of (field number, wire type, value).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
 
 from .errors import ModelError
 
-__all__ = ["ExternalTensor", "external_tensors"]
+__all__ = ["ExternalTensor", "external_tensors", "input_names", "with_weights"]
 
-_GRAPH, _NODE, _INITIALIZER, _SPARSE, _FUNCTION = 7, 1, 5, 15, 25
+_GRAPH, _NODE, _INITIALIZER, _INPUT, _SPARSE, _FUNCTION = 7, 1, 5, 11, 15, 25
+_VALUE_NAME = 1
 _ATTRIBUTE, _FUNCTION_NODE = 5, 7
 _TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS, _SPARSE_TENSOR, _SPARSE_TENSORS = 5, 6, 10, 11, 22, 23
-_DIMS, _DATA_TYPE, _NAME, _EXTERNAL, _LOCATION = 1, 2, 8, 13, 14
+_DIMS, _DATA_TYPE, _NAME, _RAW, _EXTERNAL, _LOCATION = 1, 2, 8, 9, 13, 14
 _LOCATION_KEY = b"location"  # what every tensor with its data elsewhere spells out
 
 
@@ -59,6 +63,59 @@ def external_tensors(data: bytes) -> list[ExternalTensor]:
     return found
 
 
+def input_names(data: bytes) -> list[str]:
+    """Names of the graph's inputs, those included that no node uses, of a model that `external_tensors` has read."""
+    return [
+        next(bytes(text).decode() for n, text in _fields(value) if n == _VALUE_NAME and isinstance(text, memoryview))
+        for number, graph in _fields(memoryview(data))
+        if number == _GRAPH and isinstance(graph, memoryview)
+        for inner, value in _fields(graph)
+        if inner == _INPUT and isinstance(value, memoryview)
+    ]
+
+
+def with_weights(data: bytes, weights: Mapping[str, NDArray[Any]]) -> bytes:
+    """The model with `weights` written into its initializers of these names, for runtimes that take no arrays.
+
+    Parameters
+    ----------
+    data : a model that `external_tensors` has read
+    weights : contiguous, little-endian, of the initializers' shapes and types
+    """
+    parts: list[bytes | memoryview] = []
+    for number, value, whole in _whole_fields(memoryview(data)):
+        if number == _GRAPH and isinstance(value, memoryview):
+            parts.append(_field(_GRAPH, _filled(value, weights)))
+        else:
+            parts.append(whole)
+    return b"".join(parts)
+
+
+def _filled(graph: memoryview, weights: Mapping[str, NDArray[Any]]) -> bytes:
+    parts: list[bytes | memoryview] = []
+    for number, value, whole in _whole_fields(graph):
+        if number == _INITIALIZER and isinstance(value, memoryview):
+            name = next((bytes(v).decode() for n, v in _fields(value) if n == _NAME and isinstance(v, memoryview)), "")
+            if name in weights:
+                kept = [field for n, _, field in _whole_fields(value) if n not in (_EXTERNAL, _LOCATION)]
+                whole = memoryview(_field(_INITIALIZER, b"".join([*kept, _field(_RAW, weights[name].tobytes())])))
+        parts.append(whole)
+    return b"".join(parts)
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of bytes: its number and wire type 2, its length, its content."""
+    return _as_varint(number << 3 | 2) + _as_varint(len(content)) + content
+
+
+def _as_varint(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
 def _varint(view: memoryview, at: int) -> tuple[int, int]:
     value = shift = 0
     while True:
@@ -73,13 +130,20 @@ def _varint(view: memoryview, at: int) -> tuple[int, int]:
 
 
 def _fields(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    for number, value, _ in _whole_fields(view):
+        yield number, value
+
+
+def _whole_fields(view: memoryview) -> Iterator[tuple[int, int | memoryview, memoryview]]:
+    """Number, value, and all bytes of each field."""
     at = 0
     while at < len(view):
+        start = at
         key, at = _varint(view, at)
         wire = key & 7
         if wire == 0:
             value, at = _varint(view, at)
-            yield key >> 3, value
+            yield key >> 3, value, view[start:at]
             continue
         if wire == 2:
             length, at = _varint(view, at)
@@ -89,7 +153,7 @@ def _fields(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             raise ValueError("unknown wire type")
         if at + length > len(view):
             raise ValueError("truncated")
-        yield key >> 3, view[at : at + length]
+        yield key >> 3, view[at : at + length], view[start : at + length]
         at += length
 
 

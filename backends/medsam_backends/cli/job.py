@@ -15,6 +15,7 @@ from ..errors import PromptError
 from ..io import COLORS, NamedMask, Volume
 from ..propagation import get_rule
 from ..registry import open_model
+from ..runtimes import check_runtime
 from ..segmenter import Progress, Segment, Target, VolumeSegmenter
 
 __all__ = ["Outcome", "Settings", "default_output", "peak_memory_mib", "run", "targets"]
@@ -35,12 +36,14 @@ class Settings:
     rule: str = ""
     threads: int = 0
     cache_mb: float = 512
+    runtime: str = "onnxruntime"
 
     def check(self) -> None:
         """Raise `PromptError` for what is wrong whatever the image, before it is read."""
         check_axis(self.axis)
         if self.rule:
             get_rule(self.rule)
+        check_runtime(self.runtime)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +125,7 @@ def run(
     settings.check()
     image = read()
     objects = choose(image)
-    backend = load(settings) if load else open_model(settings.model, threads=settings.threads)
+    backend = load(settings) if load else open_model(settings.model, settings.runtime, settings.threads)
     load_s = time.perf_counter() - started
     segmenter = VolumeSegmenter(
         backend,

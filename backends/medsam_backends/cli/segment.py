@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .box_command import BoxCommand, numbers
+from .runtime_option import runtime_option
 
 if TYPE_CHECKING:
     from ..io import Volume
@@ -40,6 +41,7 @@ __all__ = ["command"]
 @click.option("--preview", type=Path, help="Draw boxes and contours, .png.")
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--threads", type=click.IntRange(0), default=0, help="Threads of the model.  [default: all cores]")
+@runtime_option
 @click.option("--cache", type=click.FloatRange(0), default=512, show_default=True, help="MB kept of encoded slices.")
 def command(
     image: str,
@@ -57,6 +59,7 @@ def command(
     preview: Path | None,
     force: bool,
     threads: int,
+    runtime: str,
     cache: float,
 ) -> None:
     """Segment the objects in boxes of IMAGE: a file that SimpleITK reads, or a folder of DICOM images."""
@@ -71,7 +74,7 @@ def command(
     output = output or default_output(Path(image))
     results = Results(output, report, preview, force)
     results.check()
-    settings = Settings(axis, preset, level, width, modality, model, rule, threads, cache)
+    settings = Settings(axis, preset, level, width, modality, model, rule, threads, cache, runtime)
     wanted = [numbers(box) for box in boxes]
 
     def choose(volume: Volume) -> list[Target]:

@@ -1,0 +1,58 @@
+"""The user's cache folder: what is kept there can be made again, and a damaged file is the same as none."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+__all__ = ["cache_folder", "read_json", "replace_file", "write_json"]
+
+
+def cache_folder() -> Path:
+    """``MEDSAMLITE_CACHE``, else the platform's folder for caches; it need not exist."""
+    named = os.environ.get("MEDSAMLITE_CACHE")
+    if named:
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "MedSAMLite" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "MedSAMLite"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "MedSAMLite"
+
+
+def read_json(name: str) -> dict[str, Any]:
+    """The object in ``<name>.json`` of the cache folder; empty when there is none or it is damaged."""
+    try:
+        value = json.loads((cache_folder() / f"{name}.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def write_json(name: str, value: dict[str, Any]) -> None:
+    """Keep an object; where nothing can be written, it is not kept."""
+    with suppress(OSError):
+        replace_file(cache_folder() / f"{name}.json", json.dumps(value, indent=1).encode())
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, readable by its owner alone.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.urandom(6).hex()}{path.suffix}")
+    try:
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
