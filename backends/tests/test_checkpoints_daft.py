@@ -22,7 +22,7 @@ from medsam_backends.routed import read_model
 from medsam_backends.runtimes import available_runtimes
 from medsam_backends.types import Prompt
 
-PICTURE = np.add.outer(np.arange(40), np.arange(50)).astype(np.uint8)
+PICTURE = np.add.outer(3 * np.arange(40), 2 * np.arange(50)).astype(np.uint8)
 WITHOUT_OPENVINO = available_runtimes().get("openvino", "it is not known")
 needs_openvino = pytest.mark.skipif(bool(WITHOUT_OPENVINO), reason=WITHOUT_OPENVINO)
 
@@ -42,11 +42,12 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     openvino = pytest.importorskip("openvino")
     folder = tmp_path_factory.mktemp("graphs")
     made = {
-        "image_encoder": tiny_models.sam_encoder(_NAMES["image_encoder"]["features"]),
-        "prompt_encoder": tiny_models.prompt_encoder(**_NAMES["prompt_encoder"]),
-        "mask_decoder": tiny_models.mask_decoder(_NAMES["mask_decoder"]),
+        "image_encoder": tiny_models.sam_encoder(),
+        "prompt_encoder": tiny_models.prompt_encoder(),
+        "mask_decoder": tiny_models.mask_decoder(),
     }
     for stem, graph in made.items():
+        graph = tiny_models.renamed(graph, _NAMES[stem])
         onnx.save(tiny_models.model(graph), folder / f"{stem}.onnx")
         openvino.save_model(openvino.Core().read_model(folder / f"{stem}.onnx"), folder / f"{stem}.xml")
     np.save(folder / "positional_encoding.npy", tiny_models.POSITIONS)

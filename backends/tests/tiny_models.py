@@ -54,34 +54,41 @@ def split_model(folder: Path, identifier: str = "split") -> Path:
     return folder
 
 
-def prompt_encoder(sparse: str = "sparse", dense: str = "dense") -> onnx.GraphProto:
+def prompt_encoder() -> onnx.GraphProto:
     """Two corners, and a dense part that is worth 1 everywhere; boxes have four axes, as DAFT's."""
     constants = {"corners": np.array([1, 2, 2], np.int64), "ones": np.ones((1, 1, SIDE, SIDE), np.float32)}
-    nodes = [helper.make_node("Reshape", ["boxes", "corners"], [sparse])]
-    nodes.append(helper.make_node("Identity", ["ones"], [dense]))
-    outputs = [_floats(sparse, [1, 2, 2]), _floats(dense, [1, 1, SIDE, SIDE])]
+    nodes = [helper.make_node("Reshape", ["boxes", "corners"], ["sparse"])]
+    nodes.append(helper.make_node("Abs", ["ones"], ["dense"]))
+    outputs = [_floats("sparse", [1, 2, 2]), _floats("dense", [1, 1, SIDE, SIDE])]
     return helper.make_graph(nodes, "prompt", [_floats("boxes", [1, 1, 1, 4])], outputs, _constants(constants))
 
 
-def mask_decoder(names: Mapping[str, str] | None = None) -> onnx.GraphProto:
+def mask_decoder() -> onnx.GraphProto:
     """`sam_decoder` fed by `prompt_encoder`: right logits only with the dense part and `POSITIONS` added."""
     inner = sam_decoder()
-    standard = ("features", "positions", "sparse", "dense", "logits", "iou")
-    called = {name: (names or {}).get(name, name) for name in standard}
-    given = {called["features"]: "features", called["sparse"]: "boxes"}
-    nodes = [helper.make_node("Identity", [own], [name]) for own, name in given.items() if own != name]
-    nodes += list(inner.node)[:-2]
+    nodes = [*list(inner.node)[:-2]]
     nodes += [
-        helper.make_node("Sub", ["above", called["dense"]], ["less"]),
-        helper.make_node("Add", ["less", called["positions"]], ["corrected"]),
-        helper.make_node("Where", ["inside", "corrected", "outside"], [called["logits"]]),
-        helper.make_node("Identity", ["iou_value"], [called["iou"]]),
+        helper.make_node("Sub", ["above", "dense"], ["less"]),
+        helper.make_node("Add", ["less", "positions"], ["corrected"]),
+        helper.make_node("Where", ["inside", "corrected", "outside"], ["logits"]),
+        helper.make_node("Abs", ["iou_value"], ["iou"]),
     ]
     square = [1, 1, SIDE, SIDE]
-    shapes = {"features": [1, 3, SIDE, SIDE], "positions": square, "sparse": [1, 2, 2], "dense": square}
-    inputs = [_floats(called[name], shape) for name, shape in shapes.items()]
-    outputs = [_floats(called["logits"], square), _floats(called["iou"], [1, 1])]
-    return helper.make_graph(nodes, "mask decoder", inputs, outputs, list(inner.initializer))
+    inputs = {"features": [1, 3, SIDE, SIDE], "positions": square, "boxes": [1, 2, 2], "dense": square}
+    outputs = [_floats("logits", square), _floats("iou", [1, 1])]
+    ports = [_floats(name, shape) for name, shape in inputs.items()]
+    graph = helper.make_graph(nodes, "mask decoder", ports, outputs, list(inner.initializer))
+    return renamed(graph, {"boxes": "sparse"})
+
+
+def renamed(graph: onnx.GraphProto, names: Mapping[str, str]) -> onnx.GraphProto:
+    """The graph with other names for some of its tensors."""
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for port in (*graph.input, *graph.output):
+        port.name = names.get(port.name, port.name)
+    return graph
 
 
 def save(graph: onnx.GraphProto, path: Path) -> None:
@@ -96,7 +103,7 @@ def model(graph: onnx.GraphProto) -> onnx.ModelProto:
 def sam_encoder(output: str = "features") -> onnx.GraphProto:
     """Gives the picture itself."""
     shape = [1, 3, SIDE, SIDE]
-    node = helper.make_node("Identity", ["image"], [output])
+    node = helper.make_node("Abs", ["image"], [output])
     return helper.make_graph([node], "encoder", [_floats("image", shape)], [_floats(output, shape)])
 
 
