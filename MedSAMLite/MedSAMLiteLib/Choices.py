@@ -3,7 +3,7 @@
 import qt
 from medsam_backends.intensity import PRESETS
 from medsam_backends.propagation import RULES
-from medsam_backends.runtimes import available_runtimes
+from medsam_backends.runtimes import AUTO, available_runtimes
 from slicer.i18n import tr as _
 
 __all__ = ["Choices"]
@@ -25,7 +25,7 @@ class Choices:
         self._fill("preset", [(p.name, p.name, _tip(p)) for p in PRESETS.values()])
         rules = [("", _("Of the model"), _("The rule that the model was made for."))]
         self._fill("rule", rules + [(name, name, "") for name in RULES])
-        self._fill("runtime", [(name, name, reason) for name, reason in available_runtimes().items()])
+        self._fill("runtime", _runtimes())
         for name, combo in self._combos.items():
             combo.connect("currentIndexChanged(int)", lambda _index, name=name: self._onChosen(name))
 
@@ -106,3 +106,10 @@ class Choices:
 def _tip(preset):
     window = "" if preset.level is None else f" (level {preset.level:g}, width {preset.width:g})"
     return f"{preset.description}{window}. Source: {preset.source}."
+
+
+def _runtimes():
+    entries = [(AUTO, _("Automatic"), _("Tries what is installed once for a model, and takes the fastest."))]
+    for name, reason in available_runtimes().items():
+        entries.append((name, _("{name} (not installed)").format(name=name) if reason else name, reason))
+    return entries

@@ -14,6 +14,8 @@ class SetupView:
     def __init__(self, ui, setup, installed):
         self.ui, self.setup, self.installed = ui, setup, installed
         ui.installButton.connect("clicked()", self.onInstall)
+        ui.offlineButton.connect("toggled(bool)", ui.offlineLabel.setVisible)
+        ui.offlineLabel.setVisible(False)
 
     def refresh(self):
         """Show what is missing now, or nothing."""
@@ -24,5 +26,6 @@ class SetupView:
             self.ui.offlineLabel.setText(self.setup.offlineInstructions())
 
     def onInstall(self):
-        self.setup.install()
+        if not self.setup.install():
+            self.ui.offlineButton.setChecked(True)
         self.installed()

@@ -1,5 +1,7 @@
 """The panel's choices: set-up, models, window, modality, what it says of a box, and that it fits on a screen."""
 
+import json
+
 import numpy as np
 import pytest
 import slicer
@@ -7,8 +9,9 @@ import slicer
 pytest.importorskip("PySide6", reason="PySide6 is not installed for this Python: pip install PySide6-Essentials")
 
 from medsam_backends.boxes import VoxelBox  # noqa: E402
-from panel_bench import draw, enabled, settle  # noqa: E402
-from phantoms import tinyModel  # noqa: E402
+from MedSAMLiteLib.BoxNode import BoxNode  # noqa: E402
+from panel_bench import APP, draw, enabled, settle  # noqa: E402
+from phantoms import makeVolume, tinyModel  # noqa: E402
 
 
 def test_the_parameters_are_shown_and_kept(panel):
@@ -25,7 +28,13 @@ def test_the_parameters_are_shown_and_kept(panel):
 def test_the_picture_that_the_model_sees(panel, view):
     panel.ui.pictureCheckBox.setChecked(True)
     settle(panel)
-    assert panel.ui.pictureLabel.pixmap().height() == 160
+    pixmap = panel.ui.pictureLabel.pixmap()
+    assert (pixmap.width(), pixmap.height()) == (160, 160)
+    panel.logic.addBox(panel.logic.getParameterNode().inputVolume, (12, 12, 4, 52, 52, 15), axis="j", drawnSlice=30)
+    panel.selectBox(BoxNode.all()[0])
+    settle(panel)
+    pixmap = panel.ui.pictureLabel.pixmap()  # 64 columns of 1 mm by 20 rows of 2 mm
+    assert (pixmap.width(), pixmap.height()) == (160, 100)
 
 
 def test_a_declined_or_failed_installation_leaves_a_working_panel(panel, view, monkeypatch):
@@ -38,7 +47,7 @@ def test_a_declined_or_failed_installation_leaves_a_working_panel(panel, view, m
         panel.ui.setupCollapsibleButton.isVisibleTo(panel.widget)
         and "PyTorch is not needed" in panel.ui.setupLabel.text()
     )
-    assert "pip download" in panel.ui.offlineLabel.text()
+    assert not panel.ui.offlineLabel.isVisibleTo(panel.widget)
     panel.ui.addBoxButton.click()  # boxes can be drawn all the same
     for corner in ((12, 12, 20), (52, 52, 20)):
         view.click(corner)
@@ -50,11 +59,36 @@ def test_a_declined_or_failed_installation_leaves_a_working_panel(panel, view, m
         monkeypatch.setattr(slicer.packaging, "answer", answer)
         panel.ui.installButton.click()
         assert word in panel.ui.setupLabel.text()
+        assert panel.ui.offlineLabel.isVisibleTo(panel.widget) and "pip download" in panel.ui.offlineLabel.text()
     monkeypatch.undo()
     monkeypatch.setenv("MEDSAMLITE_MODELS", str(panel.models.folder()))
     panel.ui.installButton.click()
     assert slicer.packaging.asked[-1] == (["onnxruntime>=1.19"], "MedSAMLite")
     assert not panel.ui.setupCollapsibleButton.isVisibleTo(panel.widget)
+
+
+def test_what_was_installed_by_other_means_after_declining_is_seen(panel, monkeypatch):
+    monkeypatch.setattr(slicer.packaging, "answer", RuntimeError("User declined package installation"))
+    assert not panel.setup.install() and panel.setup.isReady()  # it is here: somebody used pip in the console
+
+
+def test_a_package_that_does_not_load_is_told_until_it_does(panel, monkeypatch):
+    import importlib
+
+    real = importlib.import_module
+
+    def fails(name, *arguments):
+        if name == "onnxruntime":
+            raise ImportError("DLL load failed while importing onnxruntime_pybind11_state")
+        return real(name, *arguments)
+
+    monkeypatch.setattr(importlib, "import_module", fails)
+    panel.ui.installButton.click()
+    assert panel.ui.setupCollapsibleButton.isVisibleTo(panel.widget)
+    assert "DLL load failed" in panel.ui.setupLabel.text() and "Visual C++" in panel.ui.setupLabel.text()
+    monkeypatch.undo()
+    panel.ui.installButton.click()
+    assert panel.setup.isReady()
 
 
 def test_before_slicer_5_12_the_module_asks_itself(panel, monkeypatch):
@@ -117,3 +151,102 @@ def test_a_box_that_the_model_will_do_badly_is_told(panel, view):
     box.voxels = VoxelBox(30, 30, 8, 33, 33, 12)
     panel.refresh()
     assert "only 2 pixels" in panel.ui.adviceLabel.text()
+
+
+def test_the_preview_follows_window_and_model(panel, view):
+    draw(panel, view)
+    label = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLabelMapVolumeNode")
+    before = int(slicer.util.arrayFromVolume(label).sum())
+    parameters = panel.logic.getParameterNode()
+    parameters.preset, parameters.level, parameters.width = "manual", 1000, 100  # all is black
+    settle(panel)
+    assert before > 400 and not slicer.util.arrayFromVolume(label).any()
+    parameters.preset = "none"
+    settle(panel)
+    assert int(slicer.util.arrayFromVolume(label).sum()) == before
+    jobs = []
+    panel.logic.worker.submit, submit = jobs.append, panel.logic.worker.submit
+    panel.refresh()  # nothing that the mask depends on changed
+    panel.logic.worker.submit = submit
+    assert not jobs
+
+
+def routed(folder):
+    """A model of two parts, one for CT and one for MR."""
+    folder.mkdir()
+    for part in ("ct", "mr"):
+        tinyModel(folder / part, part)
+    model = {"schema_version": 1, "id": "routed", "name": "Routed", "version": "1", "licence": "Apache-2.0"}
+    (folder / "model.json").write_text(json.dumps({**model, "routes": {"CT": "ct", "MR": "mr"}}))
+
+
+def test_the_modality_chooses_the_part_of_a_model_of_several(panel, view, volume):
+    routed(panel.models.folder() / "routed")
+    panel.choices.fillModels(panel.logic.getParameterNode())
+    panel.logic.getParameterNode().model = "routed"
+    box = panel.logic.addBox(volume, (12, 12, 4, 52, 52, 15))
+    panel.selectBox(box)
+    settle(panel)
+    panel.ui.applyButton.click()
+    settle(panel)
+    assert "state one of CT, MR" in panel.ui.statusLabel.text()
+    combo = panel.ui.modalityComboBox
+    assert [combo.itemText(row) for row in range(combo.count())] == ["Not stated", "CT", "MR"]
+    combo.setCurrentIndex(combo.findData("MR"))
+    panel.ui.applyButton.click()
+    settle(panel)
+    assert panel.logic.stateOf(box) == "segmented" and panel.logic.view(volume, "k").modality == "MR"
+
+
+def test_the_modality_of_a_dicom_volume_is_known_and_can_be_overruled(panel, volume):
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.CreateItem(hierarchy.GetSceneItemID(), volume)
+    name = slicer.vtkMRMLSubjectHierarchyConstants.GetDICOMSeriesModalityAttributeName()
+    hierarchy.SetItemAttribute(item, name, "PT")
+    panel.refresh()
+    combo = panel.ui.modalityComboBox
+    assert combo.currentText() == "PET (from the volume)" and panel.logic.view(volume, "k").modality == "PET"
+    box = panel.logic.addBox(volume, (12, 12, 4, 52, 52, 15))
+    panel.selectBox(box)
+    assert "made for CT, MR, not for PET" in panel.ui.adviceLabel.text()
+    combo.setCurrentIndex(combo.findData("CT"))
+    assert panel.logic.view(volume, "k").modality == "CT" and panel.ui.adviceLabel.text() == ""
+    other = makeVolume(np.full((4, 16, 16), 200, np.uint8), name="Other")
+    panel.ui.inputVolumeSelector.setCurrentNode(other)
+    assert combo.currentText() == "Not stated"
+    panel.ui.inputVolumeSelector.setCurrentNode(volume)
+    assert combo.currentText() == "CT"
+
+
+def test_runtimes_that_are_not_installed_say_so(panel):
+    from medsam_backends.runtimes import available_runtimes
+
+    combo = panel.ui.runtimeComboBox
+    texts = {combo.itemData(row): combo.itemText(row) for row in range(combo.count())}
+    assert texts.keys() == {"auto", *available_runtimes()} and texts["onnxruntime"] == "onnxruntime"
+    for name, reason in available_runtimes().items():
+        assert ("not installed" in texts[name]) == bool(reason)
+    combo.setCurrentIndex(combo.findData("auto"))
+    assert panel.logic.getParameterNode().runtime == "auto"
+
+
+# 1080 less a task bar, Slicer's title, menu, tool bar, module selector, help, Data Probe and status bar.
+SCREEN_LEFT = 740
+
+
+@pytest.mark.parametrize("needsSetup", [False, True])
+def test_the_first_four_sections_fit_on_a_1080p_screen(panel, view, monkeypatch, needsSetup):
+    box = draw(panel, view)
+    box.voxels = VoxelBox(0, 0, 8, 63, 63, 12)  # with advice
+    if needsSetup:
+        monkeypatch.setattr(panel.setup, "isReady", lambda: False)
+    panel.refresh()
+    settle(panel)
+    widget = panel.widget
+    widget.resize(450, widget.layout().heightForWidth(450))
+    widget.show()
+    APP.processEvents()
+    sections = [panel.ui.inputsCollapsibleButton, panel.ui.boxesCollapsibleButton, panel.ui.segmentCollapsibleButton]
+    assert all(section.isVisible() for section in sections)
+    assert panel.ui.setupCollapsibleButton.isVisible() == needsSetup
+    assert sections[-1].geometry().bottom() <= SCREEN_LEFT
