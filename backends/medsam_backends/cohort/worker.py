@@ -133,7 +133,7 @@ class CaseWorker:
 
 @contextmanager
 def _apart(folder: Path, output: str) -> Iterator[Path]:
-    """A file that takes the output's place in the end, alone in a folder; what a killed worker left there is removed."""
+    """A file that takes the output's place in the end, alone in a folder that a killed worker may have left filled."""
     apart, path = record_path(folder, output).with_suffix(".part"), folder / output
     shutil.rmtree(apart, ignore_errors=True)
     try:
