@@ -167,10 +167,13 @@ class VolumeSegmenter:
         for result in request.known.values():
             keep(result)
         fresh: set[int] = set()
-        for result in get_rule(rule or self.backend.spec.rule)(request, self.model):
-            keep(result)
-            fresh.add(result.index)
-            report(len(fresh))
+        try:
+            for result in get_rule(rule or self.backend.spec.rule)(request, self.model):
+                keep(result)
+                fresh.add(result.index)
+                report(len(fresh))
+        finally:
+            self.model.forget_expected()
         crop, (first, row, column) = crops.together()
         i, j, k = self.stack.to_volume_index(first, row, column)
         return Segment(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,7 @@ from .boxes import Axis
 from .cache import EmbeddingCache
 from .errors import Cancelled
 from .intensity import IntensityTransform
+from .runtimes import usable_cores
 from .slices import SliceStack
 from .types import Embedding, Prediction, Prompt
 
@@ -76,6 +80,8 @@ class VolumeSlices:
         self.cancelled = cancelled
         self._pictures: dict[int, NDArray[np.generic]] = {}
         self._spent = Timings()
+        self._clock = threading.Lock()
+        self._coming: dict[int, Future[Embedding]] = {}
         self._views: dict[Axis, VolumeSlices] = {}
 
     @property
@@ -133,6 +139,22 @@ class VolumeSlices:
         """The embedding of a slice, from the cache or made now."""
         return self._cache.get_or_make(self.key(index), lambda: self._encode(index))
 
+    def expect(self, index: int) -> None:
+        """Slice `index` will be asked for soon: it is encoded meanwhile where there is a second core.
+
+        At most one slice is encoded at a time this way; what goes wrong is raised when the slice is asked for.
+        """
+        known = index in self._coming or self.key(index) in self._cache
+        if not known and not self.cancelled() and usable_cores() > 1:
+            self._coming[index] = _other_thread().submit(self.embedding, index)
+
+    def forget_expected(self) -> None:
+        """Give up what was expected and is not being encoded yet, on this axis and the views of others."""
+        while self._coming:
+            self._coming.popitem()[1].cancel()
+        for view in self._views.values():
+            view.forget_expected()
+
     def predict(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
         """Segment the objects of `prompts` on a slice.
 
@@ -143,17 +165,25 @@ class VolumeSlices:
         """
         if self.cancelled():
             raise Cancelled("Cancelled: nothing was changed.")
-        embedding = self.embedding(index)
+        coming = self._coming.pop(index, None)
+        embedding = self.embedding(index) if coming is None else coming.result()
         start = time.perf_counter()
         predictions = self._backend.decode(embedding, prompts)
-        spent = time.perf_counter() - start
-        now = self._spent
-        self._spent = replace(now, decode_s=now.decode_s + spent, decodes=now.decodes + len(prompts))
+        self._count(Timings(decode_s=time.perf_counter() - start, decodes=len(prompts)))
         return predictions
 
     def _encode(self, index: int) -> Embedding:
         start = time.perf_counter()
         embedding = self._backend.encode(self.picture(index))
-        now = self._spent
-        self._spent = replace(now, encode_s=now.encode_s + time.perf_counter() - start, encodes=now.encodes + 1)
+        self._count(Timings(encode_s=time.perf_counter() - start, encodes=1))
         return embedding
+
+    def _count(self, spent: Timings) -> None:
+        with self._clock:
+            self._spent += spent
+
+
+@functools.cache
+def _other_thread() -> ThreadPoolExecutor:
+    """The one thread that encodes ahead, whatever volumes are at work."""
+    return ThreadPoolExecutor(1, "encode ahead")

@@ -1,6 +1,7 @@
 """What runs a graph: ONNX Runtime by default; the only modules that create inference sessions."""
 
 from .base import Runtime, Session, SessionOptions
+from .graph_file import usable_cores
 from .registry import AUTO, RUNTIMES, available_runtimes, check_runtime, get_runtime
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "available_runtimes",
     "check_runtime",
     "get_runtime",
+    "usable_cores",
 ]

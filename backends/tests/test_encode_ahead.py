@@ -1,0 +1,114 @@
+"""Slices that are expected are encoded in another thread: results, counts, errors and cancelling stay as they are."""
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from medsam_backends import volume_slices
+from medsam_backends.boxes import VoxelBox
+from medsam_backends.cache import EmbeddingCache
+from medsam_backends.errors import Cancelled, InputError
+from medsam_backends.intensity import fit
+from medsam_backends.segmenter import Target, VolumeSegmenter
+from medsam_backends.slices import SliceStack
+from medsam_backends.types import Embedding, Prompt
+from medsam_backends.volume_slices import VolumeSlices
+from test_registry import Whole
+
+PROMPT = Prompt((1.0, 1.0, 4.0, 4.0))
+
+
+class Watched(Whole):
+    """Says in which thread it encoded, and may be told to wait or to fail."""
+
+    def __init__(self) -> None:
+        self.threads: list[str] = []
+        self.go = threading.Event()
+        self.go.set()
+        self.broken = False
+
+    def encode(self, image: np.ndarray) -> Embedding:
+        self.threads.append(threading.current_thread().name)
+        assert self.go.wait(20)
+        if self.broken:
+            raise InputError("This slice cannot be encoded.")
+        return super().encode(image)
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(volume_slices, "usable_cores", lambda: 2)
+
+
+@pytest.fixture
+def backend() -> Iterator[Watched]:
+    model = Watched()
+    yield model
+    model.go.set()
+
+
+def slices(backend: Watched, cache_bytes: int = 1 << 20) -> VolumeSlices:
+    array = np.zeros((6, 8, 8), np.uint8)
+    return VolumeSlices(backend, SliceStack(array), fit(array, "none"), EmbeddingCache(cache_bytes))
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 1 << 20])
+def test_an_expected_slice_is_encoded_once_in_another_thread(backend: Watched, cache_bytes: int) -> None:
+    model = slices(backend, cache_bytes)
+    model.expect(3)
+    model.expect(3)
+    [prediction] = model.predict(3, [PROMPT])
+    assert prediction.mask[1:4, 1:4].all() and prediction.mask.sum() == 9
+    assert [name.startswith("encode ahead") for name in backend.threads] == [True]
+    assert (model.timings.encodes, model.timings.decodes) == (1, 1)
+
+
+def test_other_slices_go_on_meanwhile(backend: Watched) -> None:
+    model = slices(backend)
+    model.predict(0, [PROMPT])
+    backend.go.clear()
+    model.expect(1)
+    assert model.predict(0, [PROMPT])[0].mask.any(), "slice 0 is decoded while slice 1 is being encoded"
+    backend.go.set()
+    model.predict(1, [PROMPT])
+    assert len(backend.threads) == 2
+
+
+def test_what_is_known_or_cancelled_or_on_one_core_is_not_encoded_ahead(
+    backend: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = slices(backend)
+    model.predict(0, [PROMPT])
+    model.expect(0)
+    model.cancelled = lambda: True
+    model.expect(1)
+    model.cancelled = lambda: False
+    monkeypatch.setattr(volume_slices, "usable_cores", lambda: 1)
+    model.expect(2)
+    model.predict(2, [PROMPT])
+    assert backend.threads == [threading.current_thread().name] * 2
+
+
+def test_an_error_is_raised_where_the_slice_is_asked_for(backend: Watched) -> None:
+    model = slices(backend)
+    backend.broken = True
+    model.expect(1)
+    with pytest.raises(InputError, match="cannot be encoded"):
+        model.predict(1, [PROMPT])
+    backend.broken = False
+    assert model.predict(1, [PROMPT])[0].mask.any(), "it can be tried again"
+
+
+def test_cancelling_does_not_wait_and_gives_up_what_was_expected(backend: Watched) -> None:
+    array = np.zeros((6, 8, 8), np.uint8)
+    segmenter = VolumeSegmenter(backend, array, preset="none")
+    backend.go.clear()
+    for index in (4, 5):
+        segmenter.model.expect(index)
+        segmenter.model.view("i").expect(index)
+    with pytest.raises(Cancelled):
+        segmenter.segment([Target(VoxelBox(1, 1, 0, 3, 3, 5))], rule="track", cancelled=lambda: True)
+    backend.go.set()
+    [segment] = segmenter.segment([Target(VoxelBox(1, 1, 0, 3, 3, 5))], rule="track")
+    assert segment.voxels and segmenter.model.timings.encodes in (6, 7), "the one at work when cancelled is no loss"
