@@ -94,13 +94,13 @@ class Session:
         """Panel and view side by side."""
         self.settle()
         widget = self.panel.widget
-        widget.resize(430, 760)
+        widget.resize(480, 760)
         widget.show()
         self.app.processEvents()
         path = IMAGES / f"{name}.png"
         widget.grab().save(str(path))
         panel, view = Image.open(path).convert("RGB"), Image.fromarray(self.view.render())
-        both = Image.new("RGB", (panel.width + view.width + 8, panel.height), (24, 24, 24))
+        both = Image.new("RGB", (panel.width + view.width + 8, panel.height), (0, 0, 0))
         both.paste(panel, (0, 0))
         both.paste(view, (panel.width + 8, (panel.height - view.height) // 2))
         both.quantize(128).save(path, optimize=True)
