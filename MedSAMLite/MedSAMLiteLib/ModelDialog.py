@@ -9,6 +9,9 @@ from .Worker import Job
 
 __all__ = ["ModelDialog"]
 
+_MODALITIES_WIDTH = 190
+"""Pixels: a model may have many, and licence and size must be seen without scrolling."""
+
 
 class ModelDialog:
     """Downloads run on the logic's worker; the window stays usable meanwhile, and closing it cancels them."""
@@ -63,6 +66,7 @@ class ModelDialog:
             for column, text in enumerate(texts):
                 self.table.setItem(number, column, qt.QTableWidgetItem(text))
         self.table.resizeColumnsToContents()
+        self.table.setColumnWidth(2, min(_MODALITIES_WIDTH, self.table.columnWidth(2)))
         self.onSelected()
 
     def selected(self):

@@ -9,14 +9,14 @@ import slicer
 from .BoxNode import BoxNode
 from .Logic import MedSAMLiteLogic
 
-__all__ = ["run"]
+__all__ = ["SCENARIOS", "run"]
 
 _BOX = (18, 18, 4, 46, 46, 16)
 
 
 def run():
     """Run every scenario in a scene of its own."""
-    for scenario in (applyAndUndo, tiltedAndTransformed, colourPicture, savedScene, closedDuringJob, panelAndPreview):
+    for scenario in SCENARIOS:
         slicer.mrmlScene.Clear()
         logic = MedSAMLiteLogic()
         try:
@@ -63,6 +63,15 @@ def colourPicture(logic):
     assert logic.maskOf(box)[0].any()
 
 
+def correctedSlice(logic):
+    box = logic.addBox(_ball(), _BOX, drawnSlice=10)
+    logic.apply([box], wait=True)
+    logic.correct(box, 12, key=(26, 26, 12, 38, 38, 12), wait=True)
+    assert set(logic.recordOf(box).keys) == {10, 12}
+    logic.undo(box.segmentation)
+    assert set(logic.recordOf(box).keys) == {10}
+
+
 def savedScene(logic):
     import os
 
@@ -103,6 +112,17 @@ def panelAndPreview(logic):
         slicer.app.processEvents()
     assert panel.preview.shownSlice is not None
     assert panel.ui.applyButton.isEnabled()
+
+
+SCENARIOS = (
+    applyAndUndo,
+    tiltedAndTransformed,
+    colourPicture,
+    correctedSlice,
+    savedScene,
+    closedDuringJob,
+    panelAndPreview,
+)
 
 
 def _ball(ijkToRAS=None):
