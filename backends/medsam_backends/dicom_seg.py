@@ -112,7 +112,7 @@ def _segmentation(headers: Sequence[Any], segments: Sequence[NamedMask], volume:
         transfer_syntax_uid=ExplicitVRLittleEndian,  # what every reader understands
         pixel_measures=hd.PixelMeasuresSequence(
             pixel_spacing=[float(value) for value in headers[0].PixelSpacing],
-            slice_thickness=float(headers[0].get("SliceThickness") or volume.spacing_mm[2]),
+            slice_thickness=headers[0].SliceThickness,
             spacing_between_slices=float(volume.spacing_mm[2]) if len(headers) > 1 else None,
         ),
         omit_empty_frames=any(segment.mask.any() for segment in segments),  # there must be a frame
@@ -151,6 +151,7 @@ def _headers(volume: Volume) -> tuple[list[Any], tuple[str, ...]]:
         for name in _PATIENT_AND_STUDY:
             if name not in header:
                 setattr(header, name, None)
+        header.SliceThickness = float(header.get("SliceThickness") or volume.spacing_mm[2])
         headers.append(header)
     return headers, _complete(headers)
 

@@ -17,7 +17,7 @@ from .table import Case
 __all__ = ["Record", "changed", "made_with", "read_record", "record_path", "write_record"]
 
 _FOLDER = "records"
-_NOT_IN_THE_RESULT = ("threads", "cache_mb")
+_SETTINGS = ("axis", "preset", "level", "width", "modality", "rule", "runtime")  # the result depends on these alone
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,11 @@ def made_with(case: Case, model: str) -> dict[str, Any]:
     ----------
     model : id and digest
     """
-    settings = {name: value for name, value in asdict(case.settings).items() if name not in _NOT_IN_THE_RESULT}
     return {
         "image": _fingerprint(case.image),
         "box": [list(box) for box in case.boxes],
         "names": list(case.names),
-        **settings,
+        **{name: getattr(case.settings, name) for name in _SETTINGS},
         "model": model,
     }
 
