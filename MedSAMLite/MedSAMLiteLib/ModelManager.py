@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsam_backends.backend import BackendSpec
-from medsam_backends.checkpoints import import_published, importable, install
+from medsam_backends.checkpoints import add_folder, import_published, importable, install
 from medsam_backends.errors import ModelError, OutputError
 from medsam_backends.registry import DEFAULT_MODEL, list_models, user_folder
-from medsam_backends.routed import read_model
 
 __all__ = ["ModelManager", "ModelRow"]
 
@@ -84,18 +83,7 @@ class ModelManager:
 
     def addFolder(self, source):
         """Copy a model folder to the user's models; returns its id."""
-        source = Path(source)
-        manifest = read_model(source)
-        manifest.check_digests()
-        target = self.folder() / manifest.spec.id
-        if target.exists():
-            raise OutputError(f"There is a model {manifest.spec.id} already: delete it first.")
-        try:
-            shutil.copytree(source, target)
-        except OSError as error:
-            shutil.rmtree(target, ignore_errors=True)
-            raise OutputError(f"The model could not be copied to {target} ({error}).") from None
-        return manifest.spec.id
+        return add_folder(Path(source), self.folder())
 
     def delete(self, row):
         """Remove a model of the user's folder from disk."""

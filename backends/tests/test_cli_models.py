@@ -54,6 +54,22 @@ def test_check_runs_models_and_says_which_fail(
     assert main(["models", "check", "nothing"]) == 2
 
 
+def test_a_folder_of_ones_own_is_added_once_and_whole(
+    tmp_path: Path, models_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_models.sam_model(tmp_path / "anything", "mine")
+    assert main(["models", "add", str(folder)]) == 0
+    assert str(models_folder / "mine") in capsys.readouterr().out
+    assert main(["models", "check", "mine"]) == 0
+    assert main(["models", "add", str(folder)]) == 2
+    assert "exists already" in capsys.readouterr().err
+    other = tiny_models.sam_model(tmp_path / "other", "other")
+    (other / "decoder.onnx").write_bytes(b"")
+    for wrong in (other, tmp_path, tmp_path / "none"):
+        assert main(["models", "add", str(wrong)]) == 2
+    assert os.listdir(models_folder) == ["mine"]
+
+
 def test_only_ones_own_models_are_removed(
     tiny: str, tmp_path: Path, models_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 from .catalogue import PublishedModel, catalogue, importable, published_model
 from .daft import import_daft
 from .importer import import_checkpoint
+from .new_folder import add_folder
 from .sources import install
 
 __all__ = [
     "PublishedModel",
+    "add_folder",
     "catalogue",
     "import_checkpoint",
     "import_daft",

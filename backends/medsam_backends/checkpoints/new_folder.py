@@ -1,4 +1,4 @@
-"""Writes a model folder whole or not at all: under a hidden name first, then by one renaming."""
+"""Writes or copies a model folder whole or not at all: under a hidden name first, then by one renaming."""
 
 from __future__ import annotations
 
@@ -9,8 +9,28 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import ModelError, OutputError
+from ..routed import read_model
 
-__all__ = ["check_free", "new_folder"]
+__all__ = ["add_folder", "check_free", "new_folder"]
+
+
+def add_folder(source: Path, models: Path) -> str:
+    """Copy a model folder into the folder of models, under its id, which is returned.
+
+    Raises
+    ------
+    ModelError
+        If it is no sound model folder, or there is a model of that id already.
+    OutputError
+        If it cannot be copied.
+    """
+    manifest = read_model(source)
+    manifest.check_digests()
+    target = models / manifest.spec.id
+    check_free(target, replace=False)
+    with new_folder(target) as unfinished:
+        shutil.copytree(source, unfinished, dirs_exist_ok=True)
+    return manifest.spec.id
 
 
 def check_free(folder: Path, replace: bool) -> None:

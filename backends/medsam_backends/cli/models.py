@@ -78,6 +78,17 @@ def import_command(system: str, checkpoint: Path, output: Path | None, half: boo
     click.echo(f"{system} is installed in {target}")
 
 
+@command.command("add")
+@click.argument("folder", type=Path)
+def add_command(folder: Path) -> None:
+    """Copy a model folder of yours among the models, once it is found sound."""
+    from ..checkpoints import add_folder
+    from ..registry import user_folder
+
+    identifier = add_folder(folder, user_folder())
+    click.echo(f"{identifier} is installed in {user_folder() / identifier}")
+
+
 @command.command("check")
 @click.argument("identifiers", nargs=-1, metavar="[ID]...")
 def check_command(identifiers: tuple[str, ...]) -> int:
