@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ from .segment import Progress, Segment, SliceReport, Target
 from .slices import SliceStack
 from .types import Prediction, Prompt
 from .volume_slices import VolumeSlices
+
+if TYPE_CHECKING:
+    from .disk_store import DiskStore
 
 __all__ = ["DEFAULT_CACHE_BYTES", "Progress", "Segment", "SliceReport", "Target", "VolumeSegmenter"]
 
@@ -44,6 +48,7 @@ class VolumeSegmenter:
     preset, level, width, modality : see `intensity.fit`; or give a fitted `transform`
     cache : embeddings shared with other segmenters; its own of 512 MB otherwise
     fingerprint : identifies the voxels in a shared cache; must change when they do
+    store : keeps embeddings on disk between runs
 
     Raises
     ------
@@ -64,6 +69,7 @@ class VolumeSegmenter:
         transform: IntensityTransform | None = None,
         cache: EmbeddingCache | None = None,
         fingerprint: str = "",
+        store: DiskStore | None = None,
     ) -> None:
         self.backend = backend = backend.for_modality(modality or "")
         self.axis: Axis = axis
@@ -71,6 +77,7 @@ class VolumeSegmenter:
         self.transform = transform or fit(array, preset, level=level, width=width, modality=modality)
         self.cache = cache or EmbeddingCache(DEFAULT_CACHE_BYTES)
         self.model = VolumeSlices(backend, self.stack, self.transform, self.cache, fingerprint)
+        self.model.store = store
 
     def preview(self, index: int, prompt: Prompt) -> Prediction:
         """Segment one slice, at once if it was encoded before.

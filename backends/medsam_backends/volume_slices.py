@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from .intensity import IntensityTransform
 from .runtimes import usable_cores
 from .slices import SliceStack
 from .types import Embedding, Prediction, Prompt
+
+if TYPE_CHECKING:
+    from .disk_store import DiskStore
 
 __all__ = ["Timings", "VolumeSlices"]
 
@@ -61,6 +65,10 @@ class VolumeSlices:
     fingerprint : identifies the voxels in the cache; must change when they do.  Empty: unique to
         this object, so that embeddings are shared by nothing else.
     cancelled : asked before every prediction
+
+    Attributes
+    ----------
+    store : where embeddings are kept between runs; None for nowhere
     """
 
     def __init__(
@@ -78,6 +86,7 @@ class VolumeSlices:
         self._cache = cache
         self._fingerprint = fingerprint or os.urandom(16).hex()
         self.cancelled = cancelled
+        self.store: DiskStore | None = None
         self._pictures: dict[int, NDArray[np.generic]] = {}
         self._spent = Timings()
         self._clock = threading.Lock()
@@ -97,6 +106,7 @@ class VolumeSlices:
             stack = SliceStack(self._stack.array, axis, self._stack.rgb)
             view = VolumeSlices(self._backend, stack, self._transform, self._cache, self._fingerprint)
             view.cancelled = lambda: self.cancelled()
+            view.store = self.store
             self._views[axis] = view
         return self._views[axis]
 
@@ -174,7 +184,14 @@ class VolumeSlices:
 
     def _encode(self, index: int) -> Embedding:
         start = time.perf_counter()
-        embedding = self._backend.encode(self.picture(index))
+        picture = self.picture(index)
+        name = self.store.name(picture, self._backend.spec.identity) if self.store else ""
+        kept = self.store.get(name) if self.store else None
+        if kept is not None:
+            return kept
+        embedding = self._backend.encode(picture)
+        if self.store:
+            self.store.put(name, embedding)
         self._count(Timings(encode_s=time.perf_counter() - start, encodes=1))
         return embedding
 

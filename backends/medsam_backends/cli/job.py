@@ -7,16 +7,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..backend import Backend
 from ..boxes import VoxelBox, check_axis
 from ..cache import EmbeddingCache
-from ..errors import PromptError
+from ..errors import OutputError, PromptError
 from ..io import COLORS, NamedMask, Volume
 from ..propagation import get_rule
 from ..registry import open_model
 from ..runtimes import check_runtime
 from ..segmenter import Progress, Segment, Target, VolumeSegmenter
+
+if TYPE_CHECKING:
+    from ..disk_store import DiskStore
 
 __all__ = ["Outcome", "Settings", "default_output", "peak_memory_mib", "run", "targets"]
 
@@ -37,6 +41,7 @@ class Settings:
     threads: int = 0
     cache_mb: float = 512
     runtime: str = "onnxruntime"
+    disk_cache_mb: float = 0
 
     def check(self) -> None:
         """Raise `PromptError` for what is wrong whatever the image, before it is read."""
@@ -136,10 +141,25 @@ def run(
         width=settings.width,
         modality=settings.modality or image.modality,
         cache=EmbeddingCache(int(settings.cache_mb * 2**20)),
+        store=_store(settings),
     )
     rule = settings.rule or backend.spec.rule
     segments = segmenter.segment(objects, rule=rule, progress=progress)
     return Outcome(image, segmenter, segments, rule, settings.threads, load_s)
+
+
+def _store(settings: Settings) -> DiskStore | None:
+    if settings.disk_cache_mb == 0:
+        return None
+    from ..disk_store import DiskStore
+
+    try:
+        return DiskStore(int(settings.disk_cache_mb * 2**20))
+    except OSError as error:
+        raise OutputError(
+            f"Encoded slices cannot be kept on disk ({error}): leave --disk-cache out, or set MEDSAMLITE_CACHE to a "
+            "folder of your own."
+        ) from None
 
 
 def peak_memory_mib() -> float | None:

@@ -43,6 +43,9 @@ __all__ = ["command"]
 @click.option("--threads", type=click.IntRange(0), default=0, help="Threads of the model.  [default: all cores]")
 @runtime_option
 @click.option("--cache", type=click.FloatRange(0), default=512, show_default=True, help="MB kept of encoded slices.")
+@click.option(
+    "--disk-cache", type=click.FloatRange(0), default=0, show_default=True, help="MB of them kept on disk for later."
+)
 def command(
     image: str,
     boxes: tuple[str, ...],
@@ -61,6 +64,7 @@ def command(
     threads: int,
     runtime: str,
     cache: float,
+    disk_cache: float,
 ) -> None:
     """Segment the objects in boxes of IMAGE: a file that SimpleITK reads, or a folder of DICOM images."""
     started = time.perf_counter()
@@ -74,7 +78,7 @@ def command(
     output = output or default_output(Path(image))
     results = Results(output, report, preview, force)
     results.check()
-    settings = Settings(axis, preset, level, width, modality, model, rule, threads, cache, runtime)
+    settings = Settings(axis, preset, level, width, modality, model, rule, threads, cache, runtime, disk_cache)
     wanted = [numbers(box) for box in boxes]
 
     def choose(volume: Volume) -> list[Target]:
