@@ -1,7 +1,6 @@
 """The extension configures and installs with stand-ins of Slicer's CMake macros, and holds every file it needs.
 
-Also: the rules of the Extensions Index that can be checked without a network, and the names of Slicer that
-the module uses.
+Also: the rules of the Extensions Index that can be checked without a network.
 """
 
 import ast
@@ -12,7 +11,6 @@ import subprocess
 import sys
 
 import pytest
-import slicer
 from conftest import ROOT
 
 NAME = "MedSAMLite"
@@ -180,50 +178,3 @@ def test_the_module_file_is_short_and_imports_nothing_heavy():
     names = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in tree.body if isinstance(node, ast.ImportFrom)}
     assert names == {"os", "sys", "slicer", "slicer.i18n", "slicer.ScriptedLoadableModule"}
-
-
-# Names of Slicer that slicer-core lacks, and where Slicer's own sources define them.
-FROM_SLICER = {
-    "app.applicationLogic": "qSlicerCoreApplication.h",
-    "app.connect": "QObject",
-    "app.processEvents": "QCoreApplication",
-    "app.temporaryPath": "qSlicerCoreApplication.h",
-    "dicomDatabase": "Base/Python/slicer/__init__.py",
-    "modules.segmenteditor": "Modules/Scripted/SegmentEditor",
-    "modules.medsamlite": "this module",
-    "mrmlScene": "Base/Python/slicer/__init__.py",
-    "packaging": "Base/Python/slicer/packaging.py, from 5.12; else slicer.util.pip_install",
-    "qSlicerSegmentEditorAbstractEffect": "Modules/Loadable/Segmentations/EditorEffects",
-    "util.pip_install": "Base/Python/slicer/util.py",
-}
-
-
-def slicerNames():
-    """Dotted names below `slicer` in the module's sources, two levels deep."""
-    found = set()
-    for path in [MODULE / f"{NAME}.py", *MODULE.glob(f"{NAME}Lib/*.py"), *MODULE.glob(f"{NAME}Effect/*.py")]:
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = []
-            while isinstance(node, ast.Attribute):
-                names.insert(0, node.attr)
-                node = node.value
-            if names and isinstance(node, ast.Name) and node.id == "slicer":
-                deep = names[0] in ("app", "util", "modules")
-                found.add(".".join(names[: 2 if deep else 1]))
-    return found - {"app", "util", "modules"}  # the inner halves of dotted names
-
-
-def test_every_name_of_slicer_exists_in_slicer():
-    """In slicer-core, which is Slicer's own code, or in the list above, which was checked by hand."""
-    unknown = set()
-    for name in slicerNames():
-        head, _, rest = name.partition(".")
-        core = hasattr(slicer.util, rest) if head == "util" else head.startswith("vtk") and hasattr(slicer, head)
-        if not core and name not in FROM_SLICER:
-            unknown.add(name)
-    assert unknown == set()
-
-
-def test_the_module_never_uses_names_that_only_slicer_core_has():
-    """slicer-core copies slicer.util into slicer; Slicer does not."""
-    assert not {name for name in slicerNames() if "." not in name and hasattr(slicer.util, name)}
