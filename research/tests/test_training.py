@@ -13,6 +13,7 @@ from medsam_backends.types import Prompt
 from medsam_research.training import checkpoint
 from medsam_research.training.average import Average
 from medsam_research.training.config import TrainConfig, from_arguments
+from medsam_research.training.distil import distil
 from medsam_research.training.export import export
 from medsam_research.training.feed import to_tensors
 from medsam_research.training.journal import read_rows
@@ -93,6 +94,17 @@ def test_another_encoder_can_start_from_a_trained_decoder(tmp_path: Path) -> Non
     second = Trainer(TrainConfig(encoder="efficientvit"), tmp_path / "b", init=tmp_path / "a" / "checkpoint.pt")
 
     assert torch.equal(second.model.decoder.stem.weight, first.model.decoder.stem.weight)
+
+
+def test_a_student_comes_closer_to_its_teachers_features_and_takes_its_decoder(tmp_path: Path) -> None:
+    teacher = Trainer(TrainConfig(encoder="efficientvit", steps=1), tmp_path / "teacher")
+    teacher.save()
+    output = tmp_path / "student.pt"
+    losses = distil(tmp_path / "teacher" / "checkpoint.pt", "repvit", short(12), DiscStream(), output)
+
+    assert len(losses) == 12 and np.mean(losses[-3:]) < np.mean(losses[:3])
+    started = Trainer(short(5), tmp_path / "run", init=output)
+    assert torch.equal(started.model.decoder.stem.weight, teacher.model.decoder.stem.weight)
 
 
 def test_a_checkpoint_that_carries_code_is_refused(tmp_path: Path) -> None:

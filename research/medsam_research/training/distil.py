@@ -11,6 +11,7 @@ import logging
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -39,8 +40,15 @@ def feature_loss(features: Tensor, wanted: Tensor) -> Tensor:
     return F.mse_loss(features, wanted) / wanted.var()
 
 
-def distil(teacher: Path, encoder: str, config: TrainConfig, output: Path) -> float:
-    """Train an `encoder` on the features of `teacher` for ``config.minutes``; returns the last mean loss.
+class Images(Protocol):
+    """Where pictures come from, say a `Feed`."""
+
+    def next(self) -> dict[str, Tensor]:
+        """A batch with ``image``."""
+
+
+def distil(teacher: Path, encoder: str, config: TrainConfig, feed: Images, output: Path) -> list[float]:
+    """Train an `encoder` on the features of `teacher` over the budget of `config`; returns the loss by step.
 
     Raises
     ------
@@ -55,32 +63,31 @@ def distil(teacher: Path, encoder: str, config: TrainConfig, output: Path) -> fl
     student.decoder.load_state_dict(source.decoder.state_dict())
     assert student.encoder is not None
     optimiser = torch.optim.AdamW(student.encoder.parameters(), config.lr, weight_decay=config.weight_decay)
-    average, feed = Average(student), Feed(stream_config(config), config.seed)
+    average, losses = Average(student), list[float]()
     start = saved = time.monotonic()
-    step, losses = 0, [1.0]
-    try:
-        while (progress := (time.monotonic() - start) / (60 * config.minutes)) < 1:
-            for group in optimiser.param_groups:
-                group["lr"] = config.lr * rate_factor(progress, WARMUP, config.decay)
-            image = feed.next()["image"]
-            with torch.no_grad():
-                wanted = source.encoder(image)
-            loss = feature_loss(student.encoder(image), wanted)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            step += 1
-            average.update(student, ema_decay(step, config.ema))
-            losses = [*losses, loss.item()][-LOG_EVERY:]
-            if step % LOG_EVERY == 0:
-                log.info("%6d %3.0f %% loss %.4f", step, 100 * progress, sum(losses) / len(losses))
-            if time.monotonic() - saved > SAVE_SECONDS:
-                _save(output, average, encoder, config)
-                saved = time.monotonic()
-    finally:
-        feed.close()
+    while (progress := _progress(config, len(losses), start)) < 1:
+        for group in optimiser.param_groups:
+            group["lr"] = config.lr * rate_factor(progress, WARMUP, config.decay)
+        image = feed.next()["image"]
+        with torch.no_grad():
+            wanted = source.encoder(image)
+        loss = feature_loss(student.encoder(image), wanted)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+        average.update(student, ema_decay(len(losses), config.ema))
+        if len(losses) % LOG_EVERY == 0:
+            log.info("%6d %3.0f %% loss %.4f", len(losses), 100 * progress, sum(losses[-LOG_EVERY:]) / LOG_EVERY)
+        if time.monotonic() - saved > SAVE_SECONDS:
+            _save(output, average, encoder, config)
+            saved = time.monotonic()
     _save(output, average, encoder, config)
-    return sum(losses) / len(losses)
+    return losses
+
+
+def _progress(config: TrainConfig, steps: int, start: float) -> float:
+    return steps / config.steps if config.steps else (time.monotonic() - start) / (60 * config.minutes)
 
 
 def _save(output: Path, average: Average, encoder: str, config: TrainConfig) -> None:
@@ -112,7 +119,11 @@ def main(arguments: list[str] | None = None) -> None:
         decay=0.5,
         threads=parsed.threads,
     )
-    distil(parsed.teacher, parsed.encoder, config, parsed.output)
+    feed = Feed(stream_config(config), config.seed)
+    try:
+        distil(parsed.teacher, parsed.encoder, config, feed, parsed.output)
+    finally:
+        feed.close()
 
 
 if __name__ == "__main__":
