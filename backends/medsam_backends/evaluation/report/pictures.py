@@ -28,6 +28,7 @@ __all__ = ["Gallery", "worst"]
 
 _TRUTH, _FOUND, _BOX = "#56B4E9", "#E69F00", "#FFFFFF"
 _COLUMNS = 3  # fewer cases are not drawn larger
+_TALLEST = 1.3  # height of a panel by its width
 _ROOM = 0.6  # of the boxes' extent, shown around them
 
 Mask = NDArray[np.bool_]
@@ -64,7 +65,8 @@ class Gallery:
             return None
         with quiet():
             columns = max(len(scenes), _COLUMNS)
-            figure = Figure(figsize=(WIDTH, WIDTH / columns + 1.0))
+            tallest = min(_TALLEST, max(scene.proportion for scene in scenes))
+            figure = Figure(figsize=(WIDTH, tallest * WIDTH / columns + 0.9))
             grid = figure.subplots(1, columns, squeeze=False)
             for axes, scene in zip(grid.flat, scenes, strict=False):
                 scene.draw(axes)
@@ -138,19 +140,29 @@ class _Scene:
     masks: dict[int, Mask]
     boxes: dict[int, tuple[float, ...]]
 
+    @property
+    def proportion(self) -> float:
+        """Height of what is shown by its width, as drawn."""
+        x0, y0, x1, y1 = self._window()
+        return self._stretch * (y1 - y0) / (x1 - x0)
+
+    @property
+    def _stretch(self) -> float:
+        """How much higher than wide a pixel is."""
+        return 1.0 if self.data.is_picture else self.data.spacing[1] / self.data.spacing[2]
+
     def draw(self, axes: Axes) -> None:
         """Draw the slice with the most wrong voxels."""
         k = 0 if self.data.is_picture else self._most_wrong()
-        spacing = (1.0, 1.0) if self.data.is_picture else self.data.spacing[1:]
-        axes.imshow(self._picture(k), cmap="gray", vmin=0, vmax=255, aspect=spacing[0] / spacing[1], origin="upper")
-        extents = []
+        axes.imshow(self._picture(k), cmap="gray", vmin=0, vmax=255, aspect=self._stretch, origin="upper")
         for label, mask in self.masks.items():
             _contour(axes, self._plane(self.data.truth == label, k), _TRUTH)
             _contour(axes, self._plane(mask, k), _FOUND)
             x0, y0, x1, y1 = self._edges(label)
-            extents.append((x0, y0, x1, y1))
             axes.add_patch(Rectangle((x0 - 0.5, y0 - 0.5), x1 - x0, y1 - y0, fill=False, ec=_BOX, lw=0.9, ls="--"))
-        self._cut_out(axes, np.array(extents))
+        x0, y0, x1, y1 = self._window()
+        axes.set_xlim(x0 - 0.5, x1 - 0.5)
+        axes.set_ylim(y1 - 0.5, y0 - 0.5)
         where = "" if self.data.is_picture else f", slice {k}"
         name = self.score.case if len(self.score.case) <= 40 else f"{self.score.case[:39]}…"
         axes.set_title(f"{name}{where}\nDSC {self.score.dsc:.3f}, NSD {self.score.nsd:.3f}", fontsize=8.5)
@@ -179,12 +191,13 @@ class _Scene:
             return box[0], box[1], box[2], box[3]
         return box[0], box[1], box[3] + 1, box[4] + 1
 
-    def _cut_out(self, axes: Axes, extents: NDArray[np.float64]) -> None:
+    def _window(self) -> tuple[float, float, float, float]:
+        """What is shown of the plane: the boxes and some room round them."""
         height, width = self.data.truth.shape[-2:]
-        (x0, y0), (x1, y1) = extents[:, :2].min(axis=0), extents[:, 2:].max(axis=0)
+        boxes = np.array([self._edges(label) for label in self.masks])
+        (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
         room = _ROOM * max(x1 - x0, y1 - y0)
-        axes.set_xlim(max(0, x0 - room) - 0.5, min(width, x1 + room) - 0.5)
-        axes.set_ylim(min(height, y1 + room) - 0.5, max(0, y0 - room) - 0.5)
+        return max(0, x0 - room), max(0, y0 - room), min(width, x1 + room), min(height, y1 + room)
 
 
 def _contour(axes: Axes, mask: Mask, colour: str) -> None:
