@@ -8,6 +8,7 @@ import click
 
 from ..errors import PromptError
 from .rank import SAMPLES, rank
+from .runtime_option import runtime_option
 
 __all__ = ["command"]
 
@@ -27,6 +28,7 @@ __all__ = ["command"]
 @click.option("--rule", default="", help="How boxes go from slice to slice.  [default: each model's own]")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the jitter.")
 @click.option("--threads", type=click.IntRange(0), default=0, help="Threads of the model.  [default: all cores]")
+@runtime_option
 @click.option("--instances", is_flag=True, help="Every connected component of a label is an object with a box.")
 @click.option(
     "--clicks", type=click.IntRange(0), default=0, help="Simulated corrections of each object; DSC after each."
@@ -41,6 +43,7 @@ def command(
     rule: str,
     seed: int,
     threads: int,
+    runtime: str,
     instances: bool,
     clicks: int,
     save_predictions: bool,
@@ -57,7 +60,7 @@ def command(
 
     chosen = next(rule for rule in BOX_RULES if rule == (boxes or "tight"))
     where = Boxes(chosen, read_table(table) if table else {}, seed)
-    plan = Plan(where, rule, threads, save_predictions, instances, clicks)
+    plan = Plan(where, rule, threads, save_predictions, instances, clicks, runtime)
     result = evaluate(data, models, output, plan, lambda line: click.echo(line, err=True))
     for line in lines(result.means):
         click.echo(line)

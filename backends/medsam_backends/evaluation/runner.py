@@ -17,6 +17,7 @@ from ..cache import EmbeddingCache
 from ..errors import OutputError, PromptError
 from ..propagation import get_rule
 from ..registry import list_models, open_model
+from ..runtimes import check_runtime
 from . import baselines
 from .cases import Case, CaseData, find_cases
 from .failures import Failure, failures_of_others, write_failures
@@ -48,6 +49,7 @@ class Plan:
     save_predictions : write ``predictions/MODEL/CASE.npz``
     instances : every connected component of a label is a label of its own
     clicks : simulated corrections of every label
+    runtime : what runs each model
     """
 
     boxes: Boxes
@@ -56,6 +58,7 @@ class Plan:
     save_predictions: bool = False
     instances: bool = False
     clicks: int = 0
+    runtime: str = "onnxruntime"
 
     def __post_init__(self) -> None:
         if self.instances and (self.boxes.table or self.boxes.rule == "file"):
@@ -93,6 +96,7 @@ def evaluate(
     needed("surface_distance")
     if plan.rule:
         get_rule(plan.rule)
+    check_runtime(plan.runtime)
     if len(set(models)) < len(models):
         raise PromptError("A model is named twice: name each once.")
     cases = find_cases(data)
@@ -114,7 +118,7 @@ def evaluate(
 def _run_model(
     model: str, cases: Iterable[Case], journal: Journal, output: Path, plan: Plan, note: Callable[[str], None]
 ) -> list[Failure]:
-    backend = open_model(model, threads=plan.threads)
+    backend = open_model(model, plan.runtime, plan.threads)
     failures = []
     try:
         for case in cases:
@@ -191,6 +195,7 @@ def _settings(data: Path, plan: Plan) -> dict[str, Any]:
         "predictions": plan.save_predictions,
         "instances": plan.instances,
         "clicks": plan.clicks,
+        **({} if plan.runtime == "onnxruntime" else {"runtime": plan.runtime}),
     }
 
 
