@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, ModelError, PromptError
-from .types import Embedding, Prediction, Prompt
+from .types import Box, Embedding, Prediction, Prompt
 
 __all__ = ["Backend", "BackendSpec"]
 
@@ -107,6 +107,20 @@ class Backend(ABC):
 
     def close(self) -> None:
         """Free what the model holds; it cannot be used afterwards."""
+
+    def image_box(self, prompt: Prompt, size: tuple[int, int]) -> Box:
+        """A prompt's box as edges in pixels of the original image, also where a published rule carries it otherwise.
+
+        Parameters
+        ----------
+        size : (H, W) of the original image
+        """
+        if prompt.frame == "image":
+            return prompt.box
+        # Its corners are pixel indices of the network's frame, both inclusive.
+        factor = max(size) / self.spec.box_side
+        x0, y0, x1, y1 = (value * factor for value in prompt.box)
+        return x0, y0, max(x1, x0) + 1, max(y1, y0) + 1
 
     def check_image(self, image: NDArray[np.generic]) -> None:
         """Raise `InputError` unless `image` is what `encode` promises to take."""

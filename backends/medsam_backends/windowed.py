@@ -40,7 +40,7 @@ class WindowBackend(FolderBackend):
 
     def _decode(self, embedding: Embedding, prompt: Prompt) -> Prediction:
         grid = self.manifest.window["grid"]
-        rect = window_rect(self._image_box(prompt, embedding.size), self.manifest.window["scale"])
+        rect = window_rect(self.image_box(prompt, embedding.size), self.manifest.window["scale"])
         features = embedding.arrays["features"].astype(np.float32, copy=False)
         got = self._decoder.run({"features": features, **self._planes(embedding, prompt, rect, grid)})
         logits = got["logits"][0, 0]
@@ -71,14 +71,6 @@ class WindowBackend(FolderBackend):
             "has_prior": np.array([[float(has_prior)]], np.float32),
             "points": point_planes(points, rect, grid)[None],
         }
-
-    def _image_box(self, prompt: Prompt, size: tuple[int, int]) -> Rect:
-        if prompt.frame == "image":
-            return prompt.box
-        # A published rule's box: corners are pixel indices of the network's frame, both inclusive.
-        factor = max(size) / self.spec.box_side
-        x0, y0, x1, y1 = (value * factor for value in prompt.box)
-        return x0, y0, max(x1, x0) + 1, max(y1, y0) + 1
 
 
 def point_planes(points: Sequence[Point], rect: Rect, grid: int) -> NDArray[np.float32]:

@@ -30,15 +30,14 @@ class EllipseInBox(Backend):
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Prediction]:
         self.check_prompts(embedding, prompts)
-        return [Prediction(_ellipse(prompt, embedding.size), iou=1.0) for prompt in prompts]
+        return [Prediction(self._ellipse(prompt, embedding.size), iou=1.0) for prompt in prompts]
 
-
-def _ellipse(prompt: Prompt, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The pixels whose centre lies inside, (H, W) bool."""
-    x0, y0, x1, y1 = prompt.box
-    rows, columns = np.ogrid[: size[0], : size[1]]
-    u = (columns + 0.5 - (x0 + x1) / 2) / ((x1 - x0) / 2)
-    v = (rows + 0.5 - (y0 + y1) / 2) / ((y1 - y0) / 2)
-    w = prompt.position or 0.0  # -1 and 1 at the ends of a 3-D box
-    inside: NDArray[np.bool_] = u**2 + v**2 + w**2 <= 1
-    return inside
+    def _ellipse(self, prompt: Prompt, size: tuple[int, int]) -> NDArray[np.bool_]:
+        """The pixels whose centre lies inside, (H, W) bool."""
+        x0, y0, x1, y1 = self.image_box(prompt, size)
+        rows, columns = np.ogrid[: size[0], : size[1]]
+        u = (columns + 0.5 - (x0 + x1) / 2) / ((x1 - x0) / 2)
+        v = (rows + 0.5 - (y0 + y1) / 2) / ((y1 - y0) / 2)
+        w = prompt.position or 0.0  # -1 and 1 at the ends of a 3-D box
+        inside: NDArray[np.bool_] = u**2 + v**2 + w**2 <= 1
+        return inside

@@ -33,14 +33,16 @@ class OtsuInBox(Backend):
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Prediction]:
         self.check_prompts(embedding, prompts)
         grey = embedding.arrays["grey"].astype(np.float32, copy=False)  # the cache may keep it as float16
-        return [Prediction(_object(grey, prompt), iou=1.0) for prompt in prompts]
+        return [
+            Prediction(_object(grey, self.image_box(prompt, embedding.size)), iou=1.0) for prompt in prompts
+        ]
 
 
-def _object(grey: NDArray[np.float32], prompt: Prompt) -> NDArray[np.bool_]:
+def _object(grey: NDArray[np.float32], box: tuple[float, ...]) -> NDArray[np.bool_]:
     """The object's pixels, (H, W) bool."""
     height, width = grey.shape
-    x0, y0 = max(0, math.floor(prompt.box[0])), max(0, math.floor(prompt.box[1]))
-    x1, y1 = min(width, math.ceil(prompt.box[2])), min(height, math.ceil(prompt.box[3]))
+    x0, y0 = max(0, math.floor(box[0])), max(0, math.floor(box[1]))
+    x1, y1 = min(width, math.ceil(box[2])), min(height, math.ceil(box[3]))
     part = grey[y0:y1, x0:x1]
     bright = part > _threshold(part)
     border = np.concatenate([bright[0], bright[-1], bright[:, 0], bright[:, -1]])
