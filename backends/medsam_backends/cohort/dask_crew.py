@@ -13,6 +13,7 @@ import dask
 from dask.system import CPU_COUNT
 from dask.utils import parse_bytes
 from distributed import Client, Future, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
+from distributed import TimeoutError as DaskTimeoutError
 from distributed.system import MEMORY_LIMIT
 
 from ..errors import PromptError
@@ -20,7 +21,6 @@ from .worker import Attempt, CaseWorker, Order
 
 __all__ = ["DaskCrew", "cluster_crew", "default_workers", "local_crew"]
 
-_NAME = "medsamlite"
 _WAIT_S = 20
 _LEAST_BYTES, _USUAL_BYTES = 500 * 10**6, 2 * 10**9
 _CONFIG = {
@@ -67,7 +67,7 @@ def local_crew(workers: int, memory_limit: str) -> Iterator[DaskCrew]:
         ) as cluster,
         Client(cluster) as client,
     ):
-        yield DaskCrew(client)
+        yield DaskCrew(client, _CasePlugin(deaf=True))
 
 
 def _check(memory_limit: str) -> None:
@@ -95,17 +95,29 @@ def cluster_crew(address: str) -> Iterator[DaskCrew]:
     with client:
         try:
             client.wait_for_workers(1, timeout=_WAIT_S)
-        except TimeoutError:
+        except DaskTimeoutError:
             raise PromptError(f"The Dask scheduler at {address} has no workers: start some.") from None
-        yield DaskCrew(client)
+        crew = DaskCrew(client, _CasePlugin())
+        try:
+            yield crew
+        finally:
+            client.unregister_worker_plugin(crew.name)  # frees the models
 
 
 class _CasePlugin(WorkerPlugin):
-    """What every worker gets, also one that joins later: its `CaseWorker`.  Ctrl-C is left to who gives the orders."""
+    """What every worker gets, also one that joins later: its `CaseWorker`.
+
+    Parameters
+    ----------
+    deaf : leave Ctrl-C, which a terminal sends to every process, to the one that gives the orders
+    """
+
+    def __init__(self, *, deaf: bool = False) -> None:
+        self._deaf = deaf
 
     def setup(self, worker: Any) -> None:
         self.cases = CaseWorker()
-        if threading.current_thread() is threading.main_thread():
+        if self._deaf and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def teardown(self, worker: Any) -> None:
@@ -115,8 +127,9 @@ class _CasePlugin(WorkerPlugin):
 class DaskCrew:
     """Hands orders to the workers of a Dask client."""
 
-    def __init__(self, client: Client) -> None:
-        client.register_plugin(_CasePlugin(), name=_NAME)
+    def __init__(self, client: Client, plugin: WorkerPlugin) -> None:
+        self.name = f"medsamlite-{client.id}"  # others may use the same cluster
+        client.register_plugin(plugin, name=self.name)
         self._client = client
         self._orders: dict[Future[Attempt], Order] = {}
         self._done = as_completed([], loop=client.loop)
@@ -126,7 +139,7 @@ class DaskCrew:
         """Take an order."""
         self._count += 1
         future = self._client.submit(
-            _segment, order, key=f"{_NAME}-{self._count}-{order.case.line}", pure=False, retries=0
+            _segment, order, self.name, key=f"{self.name}-{self._count}", pure=False, retries=0
         )
         self._orders[future] = order
         self._done.add(future)
@@ -141,10 +154,10 @@ class DaskCrew:
         return order, Attempt(None, _reason(error), transient=True)
 
 
-def _segment(order: Order) -> Attempt:
-    """Runs on a worker, with what its plugin keeps there."""
+def _segment(order: Order, name: str) -> Attempt:
+    """Runs on a worker, with what the plugin called `name` keeps there."""
     plugins: dict[str, Any] = get_worker().plugins
-    cases: CaseWorker = plugins[_NAME].cases
+    cases: CaseWorker = plugins[name].cases
     return cases.segment(order)
 
 
