@@ -228,7 +228,7 @@ class Panel(VTKObservationMixin):
         try:
             boxes = BoxNode.all(self._parameters.inputVolume) if self._parameters.inputVolume is not None else []
             box = self.currentBox()
-            self.follower.follow(boxes)
+            self.follower.follow(boxes, self._parameters.inputVolume)
             self.table.show(boxes, box)
             self.choices.refresh(self._parameters)
             self.modality.show(self._parameters.inputVolume, self.choices.specOf(self._parameters.model))

@@ -6,6 +6,7 @@ import slicer
 from medsam_backends.boxes import VoxelBox
 from medsam_backends.errors import PromptError
 from MedSAMLiteLib.BoxNode import BoxNode
+from MedSAMLiteLib.VolumeViews import modalityOf, stateModality
 from phantoms import ball, makeVolume
 
 
@@ -186,6 +187,7 @@ def test_a_scene_comes_back_whole_from_an_mrb(logic, volume, tmp_path):
     parameters.inputVolume, parameters.preset, parameters.boxMargin = volume, "liver", 1
     box = logic.addBox(volume, BALL_BOX, name="Ball", axis="j", drawnSlice=15)
     parameters.currentBox = box.roi
+    stateModality(volume, "MR")
     logic.apply([box], wait=True)
     logic.correct(box, 15, key=(10, 15, 4, 20, 15, 8), wait=True)
     mask, origin = logic.maskOf(box)
@@ -197,6 +199,7 @@ def test_a_scene_comes_back_whole_from_an_mrb(logic, volume, tmp_path):
     [back] = BoxNode.all(parameters.inputVolume)
     assert (back.name, back.axis, back.drawnSlice, back.voxels.text) == ("Ball", "j", 15, "6 6 2 26 26 10")
     assert (parameters.preset, parameters.boxMargin) == ("liver", 1) and parameters.currentBox is back.roi
+    assert modalityOf(parameters.inputVolume) == "MR"
     assert parameters.segmentation is back.segmentation and logic.stateOf(back) == "segmented"
     again, first = logic.maskOf(back)
     assert first == origin and np.array_equal(again, mask)

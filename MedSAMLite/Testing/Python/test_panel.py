@@ -1,6 +1,8 @@
 """The real .ui and panel on the stand-in host, with real slice views: states, texts, the whole work by hand."""
 
+import re
 import time
+import zipfile
 
 import numpy as np
 import pytest
@@ -8,7 +10,9 @@ import slicer
 
 pytest.importorskip("PySide6", reason="PySide6 is not installed for this Python: pip install PySide6-Essentials")
 
+from gate import Gate  # noqa: E402
 from host.slice_view import SliceView  # noqa: E402
+from medsam_backends.segmenter import Progress  # noqa: E402
 from panel_bench import APP, draw, enabled, settle  # noqa: E402
 from phantoms import makeVolume  # noqa: E402
 
@@ -146,6 +150,35 @@ def test_draw_apply_correct_undo_save(panel, view, tmp_path):
     slicer.mrmlScene.ReadFromMRB(str(tmp_path / "scene.mrb"), True)
     assert panel.ui.boxTable.rowCount() == 1 and panel.ui.boxTable.item(0, 2).text() == "segmented"
     assert not slicer.util.getNodesByClass("vtkMRMLMarkupsFiducialNode")
+
+
+def test_the_preview_is_neither_saved_nor_listed_and_comes_back_after_saving(panel, view, tmp_path):
+    box = draw(panel, view)
+    label = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLabelMapVolumeNode")
+    display = label.GetDisplayNode()
+    exclude = slicer.vtkMRMLSubjectHierarchyConstants.GetSubjectHierarchyExcludeFromTreeAttributeName()
+    for node in (label, display, display.GetColorNode()):
+        assert not node.GetSaveWithScene() and node.GetHideFromEditors() and node.GetAttribute(exclude) == "1"
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"))
+    settle(panel)
+    assert panel.preview.shownSlice == (box.id, "k", 10)
+    with zipfile.ZipFile(tmp_path / "scene.mrb") as archive:
+        [scene] = [name for name in archive.namelist() if name.endswith(".mrml")]
+        assert b"MedSAMLite preview" not in archive.read(scene)
+
+
+def test_the_status_line_counts_slices_and_tells_the_time_left(panel, view):
+    draw(panel, view)
+    gate = Gate(panel.logic, "running")
+    panel.ui.applyButton.click()
+    gate.reach()
+    panel.logic.progress = Progress(5, 20, 0)
+    panel.refresh()
+    assert re.fullmatch(r"5 of 20 slices, about \d+ s left", panel.ui.statusLabel.text())
+    assert (panel.ui.progressBar.value(), panel.ui.progressBar.maximum()) == (5, 20)
+    gate.open()
+    settle(panel)
+    assert panel.ui.statusLabel.text().startswith("Done in")
 
 
 def test_cancel_says_that_nothing_changed(panel, view):

@@ -1,6 +1,7 @@
 """The panel's choices: set-up, models, window, modality, what it says of a box, and that it fits on a screen."""
 
 import json
+import time
 
 import numpy as np
 import pytest
@@ -169,6 +170,32 @@ def test_the_preview_follows_window_and_model(panel, view):
     panel.refresh()  # nothing that the mask depends on changed
     panel.logic.worker.submit = submit
     assert not jobs
+
+
+def test_the_preview_follows_the_volumes_own_window_and_voxels(panel, view, volume):
+    panel.logic.getParameterNode().preset = "display"
+    volume.GetDisplayNode().SetAutoWindowLevel(False)
+    volume.GetDisplayNode().SetWindowLevelMinMax(0, 255)
+    draw(panel, view)
+    label = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLabelMapVolumeNode")
+    before = int(slicer.util.arrayFromVolume(label).sum())
+    volume.GetDisplayNode().SetWindowLevelMinMax(1000, 1100)  # all is black
+    until(lambda: not slicer.util.arrayFromVolume(label).any())
+    volume.GetDisplayNode().SetWindowLevelMinMax(0, 255)
+    until(lambda: int(slicer.util.arrayFromVolume(label).sum()) == before)
+    slicer.util.arrayFromVolume(volume)[:] = 10
+    slicer.util.arrayFromVolumeModified(volume)
+    volume.InvokeEvent(volume.ImageDataModifiedEvent)
+    until(lambda: not slicer.util.arrayFromVolume(label).any())
+
+
+def until(isSo, seconds=10):
+    """Changes made elsewhere are seen a moment later."""
+    end = time.monotonic() + seconds
+    while not isSo() and time.monotonic() < end:
+        APP.processEvents()
+        time.sleep(0.005)
+    assert isSo()
 
 
 def routed(folder):
