@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from . import cases, networks, startup, volumes
+from .clock import CLOCKS, VARIABLE
 from .machine import describe
 from .plan import FULL, QUICK, prepare
 from .report import write
@@ -26,11 +27,18 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of every contender")
     parser.add_argument("--runtime", action="append", help="of ours, may be repeated; else all installed ones")
     parser.add_argument("--system", action="append", help="published system, may be repeated; else all that are known")
+    parser.add_argument("--repeats", type=int, help="most rounds; fewer for a shorter run")
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default=CLOCKS[0], help="processor, with --threads 1, for a machine that is not idle"
+    )
     arguments = parser.parse_args()
+    os.environ[VARIABLE] = arguments.clock
     runtimes = tuple(arguments.runtime or installed_runtimes())
     arguments.output.mkdir(parents=True, exist_ok=True)
     machine, results = describe(), Results()
     effort = QUICK if arguments.quick else FULL
+    if arguments.repeats:
+        effort = replace(effort, repeats=arguments.repeats)
     if arguments.system:
         effort = replace(effort, systems=tuple(arguments.system))
     with tempfile.TemporaryDirectory() as folder:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .clock import now
 from .engines import Part
 
 __all__ = ["COPIED_BYTES", "PRODUCT_FLOP", "describe", "peak_parts"]
@@ -69,8 +69,8 @@ def peak_parts(threads: int) -> dict[str, Part]:
         np.matmul(left, right)
 
     def copy() -> float:
-        started = time.perf_counter()
+        started = now()
         list(pool.map(lambda piece: np.copyto(piece[1], piece[0]), pieces))
-        return time.perf_counter() - started
+        return now() - started
 
     return {"product": product, "copy": copy}

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .clock import chosen
+
 __all__ = ["ROOT", "ProcessRun", "environment", "python_with", "run"]
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,10 +36,17 @@ class ProcessRun:
     peak_mib: float
     output: str
 
+    @property
+    def seconds(self) -> float:
+        """On the run's clock."""
+        return self.cpu_s if chosen() == "processor" else self.wall_s
+
 
 def environment(models: Path | None = None) -> dict[str, str]:
     """The environment of a child: it finds this checkout's packages, and models only in `models`."""
     changed = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, _PATHS)))
+    if chosen() == "processor":  # the waiting of further threads would count
+        changed |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     if models is not None:
         changed["MEDSAMLITE_MODELS"] = str(models)
     return changed

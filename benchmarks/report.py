@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from .clock import chosen
 from .goals import Row, rows
 from .plan import Plan
 from .results import Results
@@ -21,7 +22,7 @@ def write(folder: Path, plan: Plan, machine: dict[str, Any], results: Results) -
     """Write ``speed.md`` and ``speed.json``."""
     found = rows(plan, results)
     listed = [asdict(row) | {"reached": row.reached} for row in found]
-    content = {"machine": machine, "threads": plan.threads, "goals": listed, **results.as_json()}
+    content = {"machine": machine, "clock": chosen(), "threads": plan.threads, "goals": listed, **results.as_json()}
     (folder / "speed.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     (folder / "speed.md").write_text("\n".join(_page(plan, machine, results, found)) + "\n", "utf-8")
 
@@ -56,7 +57,7 @@ def _machine(plan: Plan, machine: dict[str, Any], results: Results) -> str:
     return (
         f"{machine['cores']} cores of an {machine['architecture']} machine at {machine['ghz']} GHz "
         f"({', '.join(machine['instructions'])}), {machine['memory_gib']} GiB, {machine['system']}, "
-        f"{plan.threads} threads; load average before and after: {machine['load_average'][0]}, "
+        f"{plan.threads} threads, {chosen()} time; load average before and after: {machine['load_average'][0]}, "
         f"{machine['load_after']}. "
         f"Python {machine['python']}, {packages}.\n\n"
         f"Measured peak: {peak['gflop_per_s']:.0f} GFLOP/s (float32 matrix product), "

@@ -38,4 +38,4 @@ def measure(plan: Plan, results: Results) -> None:
 
 
 def _process(statement: str) -> float:
-    return run([sys.executable, "-c", statement], environment()).wall_s
+    return run([sys.executable, "-c", statement], environment()).seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .clock import now
 from .engines import Part, picture
 
 __all__ = ["volume_parts"]
@@ -31,9 +31,9 @@ def volume_parts(folder: Path, runtime: str, threads: int) -> dict[str, Part]:
         return [Target(VoxelBox(a + n * shift, a, 0, b + n * shift, b, slices - 1)) for n in range(boxes)]
 
     def timed(made: VolumeSegmenter, wanted: list[Any]) -> float:
-        started = time.perf_counter()
+        started = now()
         made.segment(wanted)
-        return time.perf_counter() - started
+        return now() - started
 
     def segment(slices: int = 10, boxes: int = 1, side: int = 512) -> float:
         return timed(segmenter(slices, side), targets(slices, side, boxes))
@@ -56,9 +56,9 @@ def volume_parts(folder: Path, runtime: str, threads: int) -> dict[str, Part]:
         if cached:
             made.preview(2, Prompt(box))
         moved = Prompt((box[0] - 3, box[1] - 2, box[2] + 1, box[3] + 4))
-        started = time.perf_counter()
+        started = now()
         made.preview(2, moved)
-        return time.perf_counter() - started
+        return now() - started
 
     return {
         "segment": segment,
