@@ -15,7 +15,7 @@ from medsam_research.training.average import Average
 from medsam_research.training.config import TrainConfig, from_arguments
 from medsam_research.training.distil import distil
 from medsam_research.training.export import export
-from medsam_research.training.feed import to_tensors
+from medsam_research.training.feed import stream_config, to_tensors
 from medsam_research.training.journal import read_rows
 from medsam_research.training.loss import dice_scores, segmentation_loss
 from medsam_research.training.schedule import ema_decay, rate_factor
@@ -167,3 +167,10 @@ def test_validation_scores_the_ellipse_beside_the_network(tmp_path: Path) -> Non
 def test_options_change_the_preset() -> None:
     config, parsed = from_arguments(["--config", "second", "--output", "x", "--batch", "3", "--lr", "0.01"])
     assert (config.encoder, config.pictures, config.lr, parsed.output) == ("repvit", 3, 0.01, "x")
+
+
+def test_emphasis_names_modalities() -> None:
+    assert stream_config(TrainConfig(emphasis="Endoscopy=3,Fundus=1.5")).emphasis == {"Endoscopy": 3.0, "Fundus": 1.5}
+    assert stream_config(TrainConfig(emphasis="Endoscopy=3"), "val").emphasis == {}
+    with pytest.raises(ValueError, match="no modality Endoscopes"):
+        stream_config(TrainConfig(emphasis="Endoscopes=3"))

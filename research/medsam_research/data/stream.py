@@ -104,7 +104,9 @@ def _of_split(pack: Pack, config: StreamConfig, modalities: tuple[str, ...] = MO
 def _pictures(config: StreamConfig) -> Source | None:
     pack = open_archives(config.data, config.cache)
     chosen = _of_split(pack, config)
-    return PictureSource([(pack, i) for i in chosen], balanced_weights([pack.items[i] for i in chosen], config.balance))
+    weights = balanced_weights([pack.items[i] for i in chosen], config.balance)
+    weights *= [config.emphasis.get(str(pack.items[i]["modality"]), 1.0) for i in chosen]
+    return PictureSource([(pack, i) for i in chosen], weights)
 
 
 def _stacks(config: StreamConfig) -> Source | None:

@@ -23,6 +23,7 @@ class TrainConfig:
     ema : final decay of the averaged weights
     edge : extra weight of the cells on the object's edge
     data, cache, synthetic : see `medsam_research.data.config.StreamConfig`; "" for no synthetic shards
+    emphasis : modalities drawn more often, as "Endoscopy=3,Fundus=2"
     save_minutes, validate_minutes, validation_batches : how often, and how much is validated
     """
 
@@ -44,6 +45,7 @@ class TrainConfig:
     data: str = "../shared/data/train"
     cache: str = "runs/data"
     synthetic: str = ""
+    emphasis: str = ""
     save_minutes: float = 2.0
     validate_minutes: float = 4.0
     validation_batches: int = 24

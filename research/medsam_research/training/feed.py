@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medsam_research.data.config import MODALITIES
 from medsam_research.data.stream import StreamConfig, batches
 
 from .config import TrainConfig
@@ -30,8 +31,18 @@ def stream_config(config: TrainConfig, split: Literal["train", "val"] = "train")
         pictures=config.pictures,
         boxes=config.boxes if split == "train" else min(2, config.boxes),
         grid=config.grid,
+        emphasis=_factors(config.emphasis) if split == "train" else {},
         split=split,
     )
+
+
+def _factors(text: str) -> dict[str, float]:
+    """ "Endoscopy=3,Fundus=2" as a dictionary; `ValueError` for a modality that does not exist."""
+    pairs = (part.split("=") for part in text.split(",") if part)
+    factors = {name.strip(): float(value) for name, value in pairs}
+    if unknown := factors.keys() - set(MODALITIES):
+        raise ValueError(f"there is no modality {', '.join(sorted(unknown))}: choose from {', '.join(MODALITIES)}")
+    return factors
 
 
 def to_tensors(arrays: dict[str, np.ndarray[Any, Any]]) -> dict[str, Tensor]:
