@@ -3,6 +3,7 @@
 Reads nodes and writes only the box that it is asked to place; knows nothing of segments or models.
 """
 
+import functools
 import itertools
 from dataclasses import dataclass
 
@@ -48,20 +49,29 @@ class VolumeGeometry:
         """Distance between voxel centres along i, j and k in millimetres."""
         return self.volume.GetSpacing()
 
+    @functools.cached_property
+    def ijkToWorldMatrix(self):
+        """(4, 4) from continuous IJK to the world's RAS; None under a transform that is not linear."""
+        if not self.hasLinearTransform():
+            return None
+        parent = self.volume.GetParentTransformNode()
+        if parent is None:
+            return self.ijkToNode
+        matrix = vtk.vtkMatrix4x4()
+        parent.GetMatrixTransformToWorld(matrix)
+        return slicer.util.arrayFromVTKMatrix(matrix) @ self.ijkToNode
+
     def worldToIjk(self, points):
         """Continuous IJK, (N, 3), of points in the world's RAS, (N, 3) in mm; follows any parent transform."""
-        transform = vtk.vtkGeneralTransform()
-        slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(None, self.volume.GetParentTransformNode(), transform)
-        local = np.array([transform.TransformPoint(point) for point in np.asarray(points, float)])
-        return _apply(np.linalg.inv(self.ijkToNode), local)
+        if self.ijkToWorldMatrix is not None:
+            return _apply(np.linalg.inv(self.ijkToWorldMatrix), points)
+        return _apply(np.linalg.inv(self.ijkToNode), _transformed(points, None, self.volume.GetParentTransformNode()))
 
     def ijkToWorld(self, points):
         """RAS in the world, (N, 3) in mm, of continuous IJK, (N, 3)."""
-        transform = vtk.vtkGeneralTransform()
-        slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(self.volume.GetParentTransformNode(), None, transform)
-        return np.array(
-            [transform.TransformPoint(point) for point in _apply(self.ijkToNode, np.asarray(points, float))]
-        )
+        if self.ijkToWorldMatrix is not None:
+            return _apply(self.ijkToWorldMatrix, points)
+        return _transformed(_apply(self.ijkToNode, points), self.volume.GetParentTransformNode(), None)
 
     def hasLinearTransform(self):
         """Whether the volume's parent transforms, if any, are linear."""
@@ -154,10 +164,8 @@ class VolumeGeometry:
         sliceToWorld = slicer.util.arrayFromVTKMatrix(sliceNode.GetSliceToRAS())
         centre = self.volumeCentreOn(sliceToWorld)
         steps = self.ijkToWorld(centre + np.vstack([np.zeros(3), np.eye(3)]))
-        axes = (steps[1:] - steps[0]).T
-        axes /= np.linalg.norm(axes, axis=0)
         # Across the plane of two volume axes, not along the third: the two differ in a sheared volume.
-        normals = np.stack([np.cross(axes[:, (n + 1) % 3], axes[:, (n + 2) % 3]) for n in range(3)])
+        normals = np.linalg.inv((steps[1:] - steps[0]).T)
         normals /= np.linalg.norm(normals, axis=1)[:, None]
         cosines = np.abs(normals @ sliceToWorld[:3, 2])
         axis = int(cosines.argmax())
@@ -175,6 +183,13 @@ class VolumeGeometry:
         normal = sliceToWorld[:3, 2]
         foot = centre - normal * np.dot(normal, centre - sliceToWorld[:3, 3])
         return self.worldToIjk([foot])[0]
+
+
+def _transformed(points, source, target):
+    """(N, 3) points from under one transform node, or the world, to under another."""
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(source, target, transform)
+    return np.array([transform.TransformPoint(point) for point in np.atleast_2d(np.asarray(points, float))])
 
 
 def _apply(matrix, points):

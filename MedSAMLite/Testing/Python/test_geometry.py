@@ -1,5 +1,7 @@
 """A box in the world is exactly the voxels it covers, whatever the directions and transforms."""
 
+import itertools
+
 import numpy as np
 import pytest
 import slicer
@@ -91,3 +93,24 @@ def test_an_oblique_volume_tells_the_angle_of_the_view():
     assert abs(geometry.planeOf(view).angle_deg - 20) < 1e-4
     view.RotateToVolumePlane(volume)
     assert geometry.planeOf(view).angle_deg < 1e-2
+
+
+def test_a_warped_volume_is_found_where_it_lies():
+    volume = makeVolume(np.zeros((12, 14, 16), np.int16), spacing=(1, 1, 2))
+    warp = vtk.vtkThinPlateSplineTransform()
+    source, target = vtk.vtkPoints(), vtk.vtkPoints()
+    for corner in itertools.product((0, 15), (0, 13), (0, 22)):
+        source.InsertNextPoint(corner)
+        target.InsertNextPoint(corner[0] + 3, corner[1] + 0.02 * corner[2] ** 2, corner[2])
+    warp.SetSourceLandmarks(source)
+    warp.SetTargetLandmarks(target)
+    warp.SetBasisToR()
+    parent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode")
+    parent.SetAndObserveTransformToParent(warp)
+    volume.SetAndObserveTransformNodeID(parent.GetID())
+    geometry = VolumeGeometry(volume)
+    ijk = np.array([[3, 4, 5], [9, 2, 10], [0, 13, 11.0]])
+    world = geometry.ijkToWorld(ijk)
+    assert geometry.ijkToWorldMatrix is None and np.allclose(geometry.worldToIjk(world), ijk, atol=0.01)
+    corner = geometry.ijkToWorld([(15, 13, 11)])[0]
+    assert np.allclose(corner, (18, 13 + 0.02 * 22**2, 22), atol=0.01)
