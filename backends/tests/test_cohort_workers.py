@@ -66,7 +66,7 @@ def test_ctrl_c_ends_all_processes_and_the_next_run_goes_on(here: Path) -> None:
     with subprocess.Popen(
         program, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as run:
-        while not list((here / "out").glob("*.nrrd")) and run.poll() is None:
+        while run.poll() is None and not list((here / "out").glob("*.nrrd")):
             time.sleep(0.01)
         os.killpg(run.pid, signal.SIGINT)  # as a terminal does: the workers get it too
         said, told = run.communicate(timeout=300)

@@ -97,7 +97,7 @@ def _crew(scheduler: str | None, workers: int | None, threads: int, memory_limit
 
 def _run(todo: Plan, folder: Path, crew: AbstractContextManager[Crew | None], retries: int) -> int:
     """Have the plan done, write the tables also when interrupted, and say what came of it."""
-    from ..cohort.run import Outcome, run_cohort
+    from ..cohort.run import Outcome, done_meanwhile, run_cohort
     from ..cohort.tables import write_tables
     from .progress_bar import cases_bar
 
@@ -114,6 +114,7 @@ def _run(todo: Plan, folder: Path, crew: AbstractContextManager[Crew | None], re
                 step()
     except KeyboardInterrupt:
         interrupted = True
+        made += done_meanwhile(todo.orders, made)
     problems = sorted([*todo.problems, *failed], key=lambda problem: problem.line)
     _say(todo, made, failed, interrupted)
     try:

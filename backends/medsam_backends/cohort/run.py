@@ -16,7 +16,7 @@ from .records import changed, made_with, read_record
 from .table import Case, Problem, Table
 from .worker import Attempt, Order
 
-__all__ = ["Outcome", "Plan", "plan", "run_cohort"]
+__all__ = ["Outcome", "Plan", "done_meanwhile", "plan", "run_cohort"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,17 @@ def run_cohort(orders: Sequence[Order], crew: Crew, retries: int = 0) -> Iterato
             continue
         left -= 1
         yield _outcome(case, attempt, attempts[case.line])
+
+
+def done_meanwhile(orders: Iterable[Order], outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """The orders that were done although nobody waited for the answer any more."""
+    known = {outcome.case.line for outcome in outcomes}
+    found = []
+    for order in orders:
+        record = read_record(order.folder, order.case.output) if order.case.line not in known else None
+        if record is not None and record.report is not None and not changed(record.made_with, order.made_with):
+            found.append(Outcome(order.case, "made", record.report, 1))
+    return found
 
 
 def _outcome(case: Case, attempt: Attempt, attempts: int) -> Outcome | Problem:
