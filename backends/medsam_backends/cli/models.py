@@ -52,7 +52,8 @@ def install_command(system: str, half: bool) -> None:
 
     model = published_model(system)
     size = f"{model.size / 1e6:.0f} MB" if model.size else f"about {4 * model.parameters / 1e6:.0f} MB"
-    click.echo(f"{model.system}, {size}, licence {model.licence}, from {model.page}", err=True)
+    if model.installable:
+        click.echo(f"{model.system}, {size}, licence {model.licence}, from {model.page}", err=True)
     target = user_folder() / system
     with download_bar(model.system) as progress:
         done = install(system, target, half, progress)
