@@ -3,15 +3,24 @@
 Each function is one scenario and asserts; `run` yields their names as they pass.
 """
 
+import importlib.util
+
 import numpy as np
 import slicer
 
 from .BoxNode import BoxNode
 from .Logic import MedSAMLiteLogic
 
-__all__ = ["SCENARIOS", "run"]
+__all__ = ["SCENARIOS", "missing", "run"]
 
 _BOX = (18, 18, 4, 46, 46, 16)
+
+
+def missing():
+    """Why the scenarios cannot be run here; empty when they can.  A test never installs anything."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        return "ONNX Runtime is not installed: press Install ONNX Runtime in the panel, then test again."
+    return ""
 
 
 def run():

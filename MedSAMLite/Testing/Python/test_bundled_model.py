@@ -68,3 +68,19 @@ def test_the_self_test_passes_with_the_bundled_model_and_without_a_network(scene
     monkeypatch.setattr(slicer.util, "saveScene", lambda path: slicer.mrmlScene.WriteToMRB(path))
     monkeypatch.setattr(slicer.util, "loadScene", lambda path: slicer.mrmlScene.ReadFromMRB(path, True))
     assert list(SelfTest.run()) == [scenario.__name__ for scenario in SelfTest.SCENARIOS]
+
+
+@pytest.mark.parametrize("isThere", [True, False])
+def test_the_applications_own_test_runs_or_says_why_not(scene, monkeypatch, isThere):
+    import importlib
+    import unittest
+
+    from MedSAMLiteLib import SelfTest
+
+    monkeypatch.setattr(SelfTest, "SCENARIOS", [SelfTest.applyAndUndo])
+    if not isThere:
+        monkeypatch.setattr(SelfTest, "missing", lambda: "ONNX Runtime is not installed")
+    case = importlib.import_module("MedSAMLite").MedSAMLiteTest("test_scenarios")
+    result = unittest.TestResult()
+    case.run(result)
+    assert result.wasSuccessful() and result.testsRun == 1 and len(result.skipped) == (not isThere)

@@ -10,6 +10,7 @@ import vtk
 pytest.importorskip("PySide6", reason="PySide6 is not installed for this Python: pip install PySide6-Essentials")
 
 from conftest import ROOT  # noqa: E402
+from gate import Gate  # noqa: E402
 from host import effect as host_effect  # noqa: E402
 from host.slice_view import SliceView  # noqa: E402
 from panel_bench import APP, settle  # noqa: E402
@@ -90,3 +91,22 @@ def test_a_click_without_a_drag_and_modified_clicks_do_nothing(work):
     view.interactor.SetEventInformation(10, 10, 1, 0)
     view.interactor.SetShiftKey(1)
     assert not effect.processInteractionEvents(view.interactor, vtk.vtkCommand.LeftButtonPressEvent, standIn.widget)
+
+
+@pytest.mark.parametrize("event", ["scene closed", "segmentation deleted", "effect left"])
+def test_whatever_happens_while_it_works_nothing_is_written(work, event):
+    effect, standIn, view, volume, segmentation, segment = work
+    logic = effect.logic
+    gate = Gate(logic, "running")
+    effect._onBox(view.node, view.position((12, 12, 20)), view.position((52, 52, 20)))
+    gate.reach()
+    gate.open(after_s=0.1)
+    if event == "scene closed":
+        slicer.mrmlScene.Clear(False)
+    elif event == "segmentation deleted":
+        slicer.mrmlScene.RemoveNode(segmentation)
+    else:
+        effect.deactivate()
+    while logic.worker.activeJobs:
+        APP.processEvents()
+    assert standIn.undoStates == 0 and not effect.cancelButton.isEnabled()
