@@ -201,4 +201,4 @@ def _version(package: str) -> str:
 def _number(value: float, form: str) -> str:
     if math.isinf(value):
         return "∞"
-    return f"{value:.0f}" if form == ".3g" and value >= 100 else format(value, form)
+    return f"{value:.0f}" if form == "#.3g" and value >= 100 else format(value, form)

@@ -15,7 +15,7 @@ from .tradeoff import overall, peak_mib
 __all__ = ["Line", "Matrix", "MatrixLine", "Results", "matrices", "results"]
 
 Cell = float | None
-_SCORE, _THREE, _WHOLE = ".4f", ".3g", ".0f"
+_SCORE, _THREE, _WHOLE = ".4f", "#.3g", ".0f"
 _METRICS = (("dsc", "DSC", _SCORE), ("nsd", "NSD", _SCORE), ("seconds", "Seconds per case", _THREE))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -46,24 +47,17 @@ def bubbles(study: Study) -> Plot:
 
 
 def _draw(axes: Axes, study: Study, kind: str, column: str, look: dict[str, Look], means: dict[str, Mean]) -> None:
-    peaks = {model: peak_mib(study, model, kind) for model in means}
-    most = max((peak for peak in peaks.values() if not math.isnan(peak)), default=math.nan)
-    for model in sorted(means, key=lambda model: -_known(peaks[model])):
+    areas = _areas(study, kind, list(means))
+    for model in sorted(means, key=lambda model: -areas[model]):
         mean, one = means[model], look[model]
         score = float(getattr(mean, column))
-        if math.isnan(score):
-            continue
-        area = _PLAIN if math.isnan(most) else max(30.0, _LARGEST * _known(peaks[model]) / most)
-        axes.scatter(
-            [mean.seconds],
-            [score],
-            s=area,
-            color=one.colour,
-            marker=one.marker,
-            alpha=0.75,
-            edgecolors=INK,
-            linewidths=0.8,
-        )
+        if not math.isnan(score):
+            axes.scatter(
+                *([mean.seconds], [score], areas[model], one.colour, one.marker),
+                alpha=0.75,
+                edgecolors=INK,
+                linewidths=0.8,
+            )
     axes.set_title(f"{kind.capitalize()} (n = {len({case.case for case in study.cases if case.kind == kind})})")
     axes.set_ylabel(f"mean {column.upper()}")
     axes.set_xlabel("mean seconds per case")
@@ -73,17 +67,23 @@ def _draw(axes: Axes, study: Study, kind: str, column: str, look: dict[str, Look
         logarithmic(axes, [mean.seconds for mean in means.values()], 2.0)
 
 
-def _known(peak: float) -> float:
-    return 0.0 if math.isnan(peak) else peak
+def _areas(study: Study, kind: str, models: Sequence[str]) -> dict[str, float]:
+    """In square points: by memory where it was measured for every model, else one for all."""
+    peaks = {model: peak_mib(study, model, kind) for model in models}
+    if not _sized(study):
+        return dict.fromkeys(models, _PLAIN)
+    most = max(peaks.values())
+    return {model: _LARGEST * peak / most for model, peak in peaks.items()}
+
+
+def _sized(study: Study) -> bool:
+    """Whether sizes can say anything: the memory of every case is known."""
+    return not any(math.isnan(case.peak_mib) for case in study.cases)
 
 
 def _caption(study: Study) -> str:
-    peaks = [peak for model in study.models if not math.isnan(peak := peak_mib(study, model))]
-    size = (
-        f"Area: peak memory, up to {max(peaks):.0f} MiB."
-        if peaks
-        else "Memory was not measured, so the sizes say nothing."
-    )
+    most = max((case.peak_mib for case in study.cases), default=math.nan)
+    size = f"Area: peak memory, up to {most:.0f} MiB." if _sized(study) else "Memory is not known of every model."
     return (
         f"Mean accuracy against mean wall time of a case, means over data sets and modalities; the time axis is "
         f"logarithmic, and the axes of accuracy do not begin at 0. Best: above left. {size}"
