@@ -53,7 +53,11 @@ def _draw(axes: Axes, study: Study, kind: str, column: str, look: dict[str, Look
         score = float(getattr(mean, column))
         if not math.isnan(score):
             axes.scatter(
-                *([mean.seconds], [score], areas[model], one.colour, one.marker),
+                [mean.seconds],
+                [score],
+                s=areas[model],
+                color=one.colour,
+                marker=one.marker,
                 alpha=0.75,
                 edgecolors=INK,
                 linewidths=0.8,
