@@ -216,7 +216,7 @@ def show_faults(folder: Path, count: int, options: list[str], kills: int, *, mou
             f"small disk, {killed} workers killed: {made} made",
             said,
         )
-        check("No space left" in said or "File too large" in said, "the full disk is told", said)
+        check("No space left" in said or "is the disk full?" in said, "the full disk is told", said)
         disk.enlarge()
         status, killed, said = batch(table, disk, options, kills)
         check(

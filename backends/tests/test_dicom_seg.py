@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from cases import brick, save
+from cases import BRICK_BOX, brick, save
 from dicom_series import SECRETS, SPACING_MM, oblique, write_series
 from medsam_backends import dicom_seg
+from medsam_backends.cli.main import main
 from medsam_backends.errors import OutputError
 from medsam_backends.io import COLORS, NamedMask, Volume, read_image, write_segmentation
 
@@ -208,3 +209,23 @@ def test_series_of_real_scanners_compressed_or_not(name: str, tmp_path: Path) ->
     write_segmentation(tmp_path / "s.nii.gz", masks()[:1], volume)
     labels = sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / "s.nii.gz")))
     np.testing.assert_array_equal(read_back(tmp_path / "s.dcm", volume)[..., 0], labels)
+
+
+def test_both_commands_write_it_and_refuse_other_images_before_the_work(
+    tmp_path: Path, tiny: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    volume = read_image(write_series(tmp_path / "series", brick()))
+    given = ["--box", *BRICK_BOX, "--model", tiny]
+    assert main(["segment", "series", *given, "--output", "s.dcm"]) == 0
+    save(brick(), tmp_path / "a.nrrd")
+    (tmp_path / "cases.csv").write_text(f"image,box\nseries,{' '.join(BRICK_BOX)}\na.nrrd,{' '.join(BRICK_BOX)}\n")
+    assert main(["batch", "cases.csv", "--output", "o", "--model", tiny, "--workers", "0", "--format", ".dcm"]) == 1
+    for name in ("s.dcm", "o/series.dcm"):
+        np.testing.assert_array_equal(read_back(tmp_path / name, volume)[..., 0], brick() == 200)
+        assert hd.seg.segread(tmp_path / name).SegmentSequence[0].SegmentAlgorithmName == "Tiny"
+    assert "refers to the DICOM images it was made from" in (tmp_path / "o" / "failed.csv").read_text()
+    capsys.readouterr()
+    assert main(["segment", "a.nrrd", *given, "--output", "a.dcm"]) == 2
+    assert "refers to the DICOM images it was made from" in capsys.readouterr().err
+    assert not (tmp_path / "a.dcm").exists()

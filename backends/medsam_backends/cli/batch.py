@@ -130,7 +130,7 @@ def _run(todo: Plan, folder: Path, crew: AbstractContextManager[Crew | None], re
 def _say(todo: Plan, made: Sequence[Outcome], failed: Sequence[Problem], interrupted: bool) -> None:
     if failed:
         click.echo(f"{len(failed)} cases failed:", err=True)
-        _list(failed)
+        _list(sorted(failed, key=lambda problem: problem.line))
     done = len(made)
     kept = f", {len(todo.kept)} of them before" if todo.kept else ""
     click.echo(f"{done} of {_total(todo)} cases are segmented{kept}")
