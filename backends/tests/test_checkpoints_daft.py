@@ -166,3 +166,34 @@ def test_openvino_files_segment_as_the_same_graphs_do_elsewhere(graphs: Path, tm
         assert np.allclose(one.logits, other.logits, atol=1e-3)
     with pytest.raises(ModelError, match=r"image_encoder.bin of the model daft is not the file"):
         model.for_modality("NM")
+
+
+def _cut(path: Path) -> bytes:
+    return path.read_bytes()[: path.stat().st_size // 2]
+
+
+BOMB = b'<!DOCTYPE n [<!ENTITY a "aaaaaaaaaa">' + b"".join(
+    b'<!ENTITY %c "%s">' % (98 + n, b"&%c;" % (97 + n) * 10) for n in range(8)
+)
+DAMAGE = {
+    "an empty graph": ("3D_image_encoder.xml", lambda path: b""),
+    "half a graph": ("3D_image_encoder.xml", _cut),
+    "a page that asks to sign in": ("3D_mask_decoder.xml", lambda path: b"<!DOCTYPE html><html>Sign in</html>"),
+    "a graph of another use": ("3D_mask_decoder.xml", lambda path: path.with_name("prompt_encoder.xml").read_bytes()),
+    "entities that grow for ever": ("3D_image_encoder.xml", lambda path: BOMB + b']><net name="&i;"/>'),
+    "no weights": ("3D_mask_decoder.bin", lambda path: b""),
+    "half the weights": ("prompt_encoder.bin", _cut),
+    "positions that are no array": ("positional_encoding.npy", lambda path: b"another"),
+    "positions of another shape": ("positional_encoding.npy", lambda path: path.read_bytes()[:-4]),
+}
+
+
+@needs_openvino
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damaged_openvino_files_are_refused_with_a_sentence(graphs: Path, tmp_path: Path, kind: str) -> None:
+    source = publish(graphs, tmp_path / "ir", "3D")
+    name, damage = DAMAGE[kind]
+    (source / name).write_bytes(damage(source / name))
+    with pytest.raises(ModelError) as caught:
+        open_folder(import_daft(source, tmp_path / "daft"), threads=1).for_modality("CT")
+    assert str(caught.value).endswith(".") and name.removeprefix("3D_").split(".")[0] in str(caught.value)
