@@ -68,7 +68,7 @@ def view(volume):
 @pytest.fixture
 def panel(volume):
     pytest.importorskip("PySide6", reason="PySide6 is not installed for this Python: pip install PySide6-Essentials")
-    import panel_bench  # noqa: F401  makes the modules qt and ctk
+    import panel_bench
     from MedSAMLiteLib.Panel import Panel
 
     panel = Panel(lambda name: str(ROOT / "MedSAMLite" / "Resources" / name))
@@ -76,3 +76,4 @@ def panel(volume):
     panel.logic.getParameterNode().model = "tiny"
     yield panel
     panel.cleanup()
+    panel_bench.delete(panel.widget)

@@ -2,9 +2,10 @@
 
 import time
 
+import shiboken6
 from host import qt_modules
 
-__all__ = ["APP", "draw", "enabled", "settle"]
+__all__ = ["APP", "delete", "draw", "enabled", "settle"]
 
 APP = qt_modules.start()
 
@@ -16,6 +17,11 @@ def settle(panel, seconds=30):
         APP.processEvents()
         time.sleep(0.002)
     assert not panel.logic.worker.activeJobs
+
+
+def delete(widget):
+    """As Slicer deletes a panel that is reloaded; else its selectors would list nodes for ever."""
+    shiboken6.delete(widget)
 
 
 def draw(panel, view, corners=((12, 12, 20), (52, 52, 20)), button="addBoxButton"):

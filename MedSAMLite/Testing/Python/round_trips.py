@@ -5,7 +5,6 @@ import slicer
 from medsam_backends.boxes import VoxelBox
 from MedSAMLiteLib.BoxNode import BoxNode
 from MedSAMLiteLib.SegmentWriter import SegmentWriter
-from phantoms import makeVolume
 
 __all__ = ["exactRoundTrips", "rotation"]
 
@@ -30,12 +29,12 @@ def randomVolume(rng):
     shape = tuple(int(n) for n in rng.integers(1, 14, 3))
     directions = rotation(rng) if rng.random() < 0.6 else np.eye(3)[rng.permutation(3)]
     directions = directions * rng.choice([-1, 1], 3)  # left-handed half of the time
-    volume = makeVolume(
-        np.zeros(shape, np.int16),
-        spacing=rng.uniform(0.3, 6, 3),
-        directions=directions,
-        origin=rng.normal(size=3) * 100,
-    )
+    pose = np.eye(4)
+    pose[:3, :3] = directions * rng.uniform(0.3, 6, 3)
+    pose[:3, 3] = rng.normal(size=3) * 100
+    volume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(pose))
+    slicer.util.updateVolumeFromArray(volume, np.zeros(shape, np.int16))  # not shown, so without a display node
     return volume, shape
 
 
