@@ -12,7 +12,7 @@ from pathlib import Path
 from . import cases, networks, startup, volumes
 from .clock import CLOCKS, VARIABLE
 from .machine import describe
-from .plan import FULL, QUICK, prepare
+from .plan import FULL, QUICK, Effort, prepare
 from .report import write
 from .results import Results
 
@@ -20,29 +20,14 @@ _SECTIONS = {"start": startup, "networks": networks, "cases": cases, "volumes": 
 
 
 def main() -> None:
-    """Command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="small images, few rounds: under a minute")
-    parser.add_argument("--output", type=Path, default=Path("bench-output"), help="folder for table, numbers and plots")
-    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of every contender")
-    parser.add_argument("--runtime", action="append", help="of ours, may be repeated; else all installed ones")
-    parser.add_argument("--system", action="append", help="published system, may be repeated; else all that are known")
-    parser.add_argument("--repeats", type=int, help="most rounds; fewer for a shorter run")
-    parser.add_argument(
-        "--clock", choices=CLOCKS, default=CLOCKS[0], help="processor, with --threads 1, for a machine that is not idle"
-    )
-    arguments = parser.parse_args()
+    """Measure section by section; the tables are written after each, so that a run that is stopped leaves them."""
+    arguments = _arguments()
     os.environ[VARIABLE] = arguments.clock
     runtimes = tuple(arguments.runtime or installed_runtimes())
     arguments.output.mkdir(parents=True, exist_ok=True)
     machine, results = describe(), Results()
-    effort = QUICK if arguments.quick else FULL
-    if arguments.repeats:
-        effort = replace(effort, repeats=arguments.repeats)
-    if arguments.system:
-        effort = replace(effort, systems=tuple(arguments.system))
     with tempfile.TemporaryDirectory() as folder:
-        plan = prepare(effort, arguments.threads, runtimes, Path(folder))
+        plan = prepare(_effort(arguments), arguments.threads, runtimes, Path(folder))
         results.skipped |= plan.skipped
         for name, section in _SECTIONS.items():
             started = time.perf_counter()
@@ -57,6 +42,29 @@ def main() -> None:
 
         draw(arguments.output, plan, results)
     print(f"{arguments.output / 'speed.md'}, speed.json and plots are written")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="small images, few rounds: under a minute")
+    parser.add_argument("--output", type=Path, default=Path("bench-output"), help="folder for table, numbers and plots")
+    parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1), help="of every contender")
+    parser.add_argument("--runtime", action="append", help="of ours, may be repeated; else all installed ones")
+    parser.add_argument("--system", action="append", help="published system, may be repeated; else all that are known")
+    parser.add_argument("--repeats", type=int, help="most rounds; fewer for a shorter run")
+    parser.add_argument(
+        "--clock", choices=CLOCKS, default=CLOCKS[0], help="processor, with --threads 1, for a machine that is not idle"
+    )
+    return parser.parse_args()
+
+
+def _effort(arguments: argparse.Namespace) -> Effort:
+    effort = QUICK if arguments.quick else FULL
+    if arguments.repeats:
+        effort = replace(effort, repeats=arguments.repeats)
+    if arguments.system:
+        effort = replace(effort, systems=tuple(arguments.system))
+    return effort
 
 
 def installed_runtimes() -> list[str]:

@@ -13,6 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.graph_cost import costs
+from benchmarks.page import BEGIN, END, insert
 from benchmarks.processes import ROOT, environment, run
 from benchmarks.timing import Timing, interleaved
 from benchmarks.volumes import linear_fit
@@ -70,6 +71,15 @@ def test_a_line_is_found_and_its_residual() -> None:
     fit = linear_fit([1, 2, 3, 4], [3.0, 5.0, 7.0, 9.0])
     assert fit["per_step_s"] == pytest.approx(2) and fit["start_s"] == pytest.approx(1)
     assert fit["residual"] == pytest.approx(0, abs=1e-9)
+
+
+def test_a_page_shows_the_last_run_only() -> None:
+    page = f"# Speed\n{BEGIN}\nold\n{END}\ntail\n"
+    once = insert(page, "machine\n\n## Goals\n")
+    assert once == f"# Speed\n{BEGIN}\n\nmachine\n\n### Goals\n\n{END}\ntail\n"
+    assert insert(once, "machine\n\n## Goals\n") == once
+    with pytest.raises(ValueError, match="lacks"):
+        insert("# Speed\n", "table")
 
 
 def test_arithmetic_and_traffic_are_counted_from_shapes() -> None:
