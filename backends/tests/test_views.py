@@ -118,6 +118,26 @@ def test_a_change_on_one_slice_fades_over_its_neighbours() -> None:
     assert after[6].prompt is key
 
 
+def test_a_correction_that_an_earlier_run_made_still_speaks() -> None:
+    edges = BOX.plane("k")[0]
+    keys = {n: Prompt(edges, points=(Point(9.0, 8.0),)) for n in (3, 9)}
+    model = FieldModel(lambda _: np.full(SHAPE, -1.0, np.float32))
+    both = segment(PLAIN, model, keys=keys)
+    again = segment(PLAIN, model, keys=keys, known={n: both[n] for n in range(1, 4)})
+    assert sorted(again) == list(range(4, 13)) and both[5].mask.any()
+    for n, result in again.items():
+        np.testing.assert_array_equal(result.mask, both[n].mask)
+
+
+def test_a_click_changes_what_the_views_agreed_and_does_not_replace_it() -> None:
+    truth = np.zeros(SHAPE, bool)
+    truth[4:9, 5:12, 6:15] = True
+    seen = np.where(truth, 9.0, -9.0).astype(np.float32)
+    model = FieldModel(lambda axis: np.full(SHAPE, 1.0, np.float32) if axis == "k" else seen)
+    key = Prompt(BOX.plane("k")[0], points=(Point(9.0, 8.0),))
+    np.testing.assert_array_equal(volume(segment(PLAIN, model, keys={6: key}), "k"), inside(truth))
+
+
 def test_slices_already_known_are_left_alone() -> None:
     field = affine((0.3, 0, 0))
     whole = segment(PLAIN, FieldModel(lambda _: field))

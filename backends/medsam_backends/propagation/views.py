@@ -52,9 +52,9 @@ class Views:
         object_ = _Object(self, maps, sides)
         todo = [n for n in range(first, end) if n not in request.known]
         yield from object_.look(todo)
-        changes = {n: object_.said[n][0] - object_.agreed(n) for n in object_.said}
+        changes = {key: object_.change(key) for key in request.keys}  # also of keys that an earlier run knows
         for index in todo:
-            yield object_.result(index, object_.changed(index, changes))
+            yield object_.result(index, object_.changed(index, changes), settled=True)
 
 
 @dataclass(eq=False)
@@ -86,18 +86,27 @@ class _Object:
         mean = total / (1 + rule.weight * len(self.sides))
         return np.asarray(mean + rule.shape * maps.region.ellipsoid(maps.request, index), np.float32)
 
+    def change(self, key: int) -> Logits:
+        """What the user's prompt changes on its slice, against the box alone, as the user's own view sees it."""
+        said = self.said.get(key) or self.maps.answer(key, self.maps.request.keys[key])
+        self.maps.ask(key)
+        return said[0] - self.maps.maps[key]
+
     def changed(self, index: int, changes: dict[int, Logits]) -> Logits:
         """What is agreed, and what the user changed on slices nearby."""
+        if index in changes:
+            return np.asarray(self.agreed(index) + changes[index], np.float32)
         agreed, width = self.agreed(index), self.rule.reach * (self.maps.request.last - self.maps.request.first + 1)
         weights = {n: np.exp(-0.5 * ((index - n) / width) ** 2) for n in changes}
         total = sum((weights[n] * change for n, change in changes.items()), np.float32(0))
         return np.asarray(agreed + total / max(1.0, sum(weights.values())), np.float32)
 
-    def result(self, index: int, logits: Logits) -> SliceResult:
-        """The slice's mask; on a slice where the user spoke it is what that prompt gave."""
+    def result(self, index: int, logits: Logits, settled: bool = False) -> SliceResult:
+        """The slice's mask; a box that the user drew there stays as it was answered, clicks change what is agreed."""
         confidence, prompt = self.maps.confidence(index), self._prompt(index)
         if index in self.said:
-            logits, confidence = self.said[index]
+            said, confidence = self.said[index]
+            logits = logits if settled and prompt.points else said
         mask = self.maps.region.full(logits > 0)
         return SliceResult(index, mask, confidence, prompt, "" if mask.any() else "empty mask")
 
