@@ -23,7 +23,7 @@ demo: $(STAMPS)/run
 test: check backend-tests slicer-tests
 
 check: $(STAMPS)/test
-	$(BIN)/ruff check backends benchmarks MedSAMLite research
+	$(BIN)/ruff check backends benchmarks MedSAMLite research docs
 	$(BIN)/mypy
 
 backend-tests: $(STAMPS)/test
@@ -53,8 +53,8 @@ bench: $(STAMPS)/bench
 	PYTHONPATH=.:backends $(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 format: $(STAMPS)/test
-	$(BIN)/ruff check --fix backends benchmarks MedSAMLite research
-	$(BIN)/ruff format backends benchmarks MedSAMLite research
+	$(BIN)/ruff check --fix backends benchmarks MedSAMLite research docs
+	$(BIN)/ruff format backends benchmarks MedSAMLite research docs
 
 clean:
 	rm -rf .venv .venv-research demo-output

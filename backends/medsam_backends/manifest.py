@@ -31,9 +31,9 @@ _NEEDED_BY_KIND = {"window": ("window",), "sam_split": ("prompt_encoder", "posit
 
 
 @functools.cache
-def schema() -> dict[str, Any]:
-    """The published JSON Schema of `model.json`."""
-    text = resources.files(__package__).joinpath("data/model.schema.json").read_text("utf-8")
+def schema(kind: str = "model") -> dict[str, Any]:
+    """The published JSON Schema of the `model.json` of one ``"model"``, or of several that are ``"routed"``."""
+    text = resources.files(__package__).joinpath(f"data/{kind}.schema.json").read_text("utf-8")
     return dict(json.loads(text))
 
 

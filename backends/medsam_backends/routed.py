@@ -5,12 +5,10 @@ Only the models that are used are loaded, and only their files are checked.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +17,11 @@ from numpy.typing import NDArray
 
 from .backend import Backend, BackendSpec
 from .errors import ModelError
-from .manifest import Manifest, check_description, read_description, read_manifest
+from .manifest import Manifest, check_description, read_description, read_manifest, schema
 from .modalities import canonical_modality
 from .types import Embedding, Prediction, Prompt
 
 __all__ = ["RoutedBackend", "RoutedManifest", "read_model"]
-
-
-@functools.cache
-def routed_schema() -> dict[str, Any]:
-    """The published JSON Schema of the `model.json` of a routed model."""
-    text = resources.files(__package__).joinpath("data/routed.schema.json").read_text("utf-8")
-    return dict(json.loads(text))
 
 
 @dataclass(frozen=True)
@@ -85,7 +76,7 @@ def read_model(folder: Path) -> Manifest | RoutedManifest:
     raw = read_description(folder)
     if not (isinstance(raw, dict) and "routes" in raw):
         return read_manifest(folder)
-    check_description(raw, folder / "model.json", routed_schema())
+    check_description(raw, folder / "model.json", schema("routed"))
     routes, fallback = raw["routes"], raw.get("fallback", "")
     names = list(dict.fromkeys([*routes.values(), *([fallback] if fallback else [])]))
     if not names:

@@ -17,9 +17,10 @@ from medsam_backends.boxes import VoxelBox
 from medsam_backends.cli.main import main
 from medsam_backends.errors import ModelError
 from medsam_backends.folder_backend import open_folder
+from medsam_backends.manifest import schema
 from medsam_backends.modalities import canonical_modality
 from medsam_backends.registry import list_models, open_model
-from medsam_backends.routed import RoutedBackend, read_model, routed_schema
+from medsam_backends.routed import RoutedBackend, read_model
 from medsam_backends.segmenter import Target, VolumeSegmenter
 from medsam_backends.types import Prompt
 
@@ -175,7 +176,7 @@ def test_a_broken_description_is_refused_with_a_sentence(tmp_path: Path, kind: s
         open_folder(folder)
     assert str(caught.value).endswith(".")
     raw = json.loads((folder / "model.json").read_text())
-    accepted = jsonschema.Draft202012Validator(routed_schema()).is_valid(raw)
+    accepted = jsonschema.Draft202012Validator(schema("routed")).is_valid(raw)
     assert accepted is (kind in ("a folder that is not there", "no route", "a newer version"))
 
 
