@@ -25,6 +25,8 @@ def scattered(system: str) -> PublishedSystem:
     for name, value in module.state_dict().items():
         if name.endswith("running_var"):
             value.copy_(torch.rand(value.shape, generator=generator) + 0.5)
+        elif "mixer" in name and name.endswith("bn.weight"):
+            value.fill_(0.5)  # or RepViT's shortcuts would double its values at every block
         elif value.is_floating_point() and value.dim() > 1:
             fan = value[0].numel()
             value.copy_((torch.rand(value.shape, generator=generator) * 2 - 1) * (3 / fan) ** 0.5)
