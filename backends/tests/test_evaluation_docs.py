@@ -45,8 +45,8 @@ def test_every_option_that_the_page_names_exists() -> None:
 def test_the_example_runs_with_a_model_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cohort = script("make_cohort")
     monkeypatch.setattr(cohort, "PHANTOMS", 2)
-    monkeypatch.setattr(cohort, "SIZE", (80, 56, 40))
-    monkeypatch.setattr(cohort, "SPACING_MM", (4.2, 4.2, 9.0))
+    monkeypatch.setattr(cohort, "SIZE", (80, 56, 64))
+    monkeypatch.setattr(cohort, "SPACING_MM", (4.2, 4.2, 5.5))
     cohort.main(tmp_path / "phantoms")
     cases = find_cases(tmp_path / "phantoms")
     assert [case.modality for case in cases] == ["CT", "CT", "CT", "CT", "XRay", "XRay", "CT"]

@@ -34,8 +34,8 @@ _DEFINITIONS = (
     "DSC: Dice similarity coefficient. NSD: normalised surface Dice with a tolerance of 2 mm (of a picture: 2 pixels), "
     "0 where the mean DSC of a case is 0.2 or less, as the challenge counts it. Means run over the labels of a case, "
     "the cases of a data set, the data sets of a modality, and the modalities. Times are wall times on the machine "
-    "that evaluated; compare only times of one machine and one load. Peak memory is that of the whole program, in which "
-    "an earlier model of the same run may have left its mark."
+    "that evaluated; compare only times of one machine and one load. Peak memory is that of the whole program, in "
+    "which an earlier model of the same run may have left its mark."
 )
 
 
