@@ -128,16 +128,18 @@ class Trainer:
         """Train until the budget is spent; saving and validating count as time."""
         last = saved = checked = time.monotonic()
         sums: dict[str, float] = {}
+        count = 0  # a resumed run may begin in the middle of a row
         while self.progress < 1:
             values = self.train_step(feed.next())
             now = time.monotonic()
             self.elapsed, last = self.elapsed + now - last, now
             sums = {name: sums.get(name, 0.0) + value for name, value in values.items()}
+            count += 1
             if self.step % LOG_EVERY == 0:
-                row = {name: value / LOG_EVERY for name, value in sums.items()}
+                row = {name: value / count for name, value in sums.items()}
                 append_row(self.folder / "steps.csv", {"step": self.step, "minutes": self.elapsed / 60} | row)
                 log.info("%6d %6.1f min loss %.3f dsc %.3f", self.step, self.elapsed / 60, row["loss"], row["dsc"])
-                sums = {}
+                sums, count = {}, 0
             if now - saved > 60 * self.config.save_minutes:
                 self.save()
                 saved = now
