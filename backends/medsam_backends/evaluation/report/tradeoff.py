@@ -23,9 +23,9 @@ def overall(study: Study, kind: str = "") -> dict[str, Mean]:
 
 
 def peak_mib(study: Study, model: str, kind: str = "") -> float:
-    """The most memory that a model took in any case; NaN when it was not measured."""
-    known = [case.peak_mib for case in study.of(model, kind=kind) if not math.isnan(case.peak_mib)]
-    return max(known, default=math.nan)
+    """The most memory that a model took in any case; NaN when it was not measured in all."""
+    peaks = [case.peak_mib for case in study.of(model, kind=kind)]
+    return math.nan if any(map(math.isnan, peaks)) else max(peaks, default=math.nan)
 
 
 def bubbles(study: Study) -> Plot:
