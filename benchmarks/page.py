@@ -10,7 +10,7 @@ from .processes import ROOT
 
 __all__ = ["insert", "main"]
 
-BEGIN, END = "<!-- the last full run begins -->", "<!-- the last full run ends -->"
+BEGIN, END = "<!-- the last run begins -->", "<!-- the last run ends -->"
 _PAGE, _PLOTS = ROOT / "docs" / "speed.md", ROOT / "docs" / "speed"
 
 
