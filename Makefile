@@ -12,7 +12,7 @@ help:
 	@echo "make demo           segment a phantom, or IMAGE=... BOX=\"i0 j0 k0 i1 j1 k1\" MODEL=..., into $(OUTPUT)"
 	@echo "make test           style, types and tests of all that users run"
 	@echo "make test-research  tests of training and of the published architectures (PyTorch, in .venv-research)"
-	@echo "make train          synthesis, training and export of the bundled model from DATA, into runs (hours)"
+	@echo "make train          synthesis, training and export of the bundled models from DATA, into runs (hours)"
 	@echo "make bench          speed and memory beside the published systems, into bench-output (half an hour; QUICK=1: a minute)"
 	@echo "make format         bring the code into its style"
 
@@ -47,6 +47,10 @@ train: $(STAMPS)/research
 	$(RUN).synthesis.prepare --count 3600 --volumes 300 --output runs/data/synthetic --seed 0
 	$(RUN).training.train --config main --data "$(DATA)" --synthetic runs/data/synthetic --output runs/main
 	$(RUN).training.export runs/main/checkpoint.pt --id medsamlite-efficientvit --output runs/medsamlite-efficientvit
+	$(RUN).training.distil runs/main/checkpoint.pt --data "$(DATA)" --synthetic runs/data/synthetic --output runs/distilled.pt
+	$(RUN).training.train --config second --data "$(DATA)" --synthetic runs/data/synthetic --init runs/distilled.pt \
+		--output runs/second
+	$(RUN).training.export runs/second/checkpoint.pt --id medsamlite-repvit --output runs/medsamlite-repvit
 
 # Peers in PyTorch take part where `make test-research` has made their environment.
 bench: $(STAMPS)/bench

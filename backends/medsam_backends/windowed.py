@@ -31,8 +31,9 @@ class WindowBackend(FolderBackend):
     decoder_inputs = ("features", "window", "valid", "rect", "scale", "position", "prior", "has_prior", "points")
 
     def beside(self, image: NDArray[np.generic]) -> Mapping[str, NDArray[np.generic]]:
-        picture = image if image.dtype == np.uint8 else np.clip(np.rint(image), 0, 255).astype(np.uint8)
-        return {"picture": picture.copy()}  # the caller's array may change later
+        if image.dtype == np.uint8:
+            return {"picture": image.copy(order="K")}  # the caller's array may change later
+        return {"picture": np.clip(np.rint(image), 0, 255).astype(np.uint8)}
 
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Prediction]:
         self.check_prompts(embedding, prompts)

@@ -1,4 +1,4 @@
-"""Tests never see the models of the person who runs them: each has an empty models folder of its own."""
+"""Tests never see the models and caches of the person who runs them: each has empty folders of its own."""
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.
     """The user's models folder, empty."""
     folder = tmp_path_factory.mktemp("models")
     monkeypatch.setenv("MEDSAMLITE_MODELS", str(folder))
+    monkeypatch.setenv("MEDSAMLITE_CACHE", str(tmp_path_factory.mktemp("cache")))
     return folder
 
 

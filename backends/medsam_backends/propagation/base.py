@@ -29,6 +29,9 @@ class SliceModel(Protocol):
     def view(self, axis: Axis) -> SliceModel:
         """The same model over the slices of the same volume along another axis."""
 
+    def expect(self, index: int) -> None:
+        """Slice `index` will be asked for soon: a model may encode it meanwhile."""
+
     @property
     def prompts(self) -> frozenset[str]:
         """Which parts of a prompt the model uses, see `BackendSpec.prompts`."""

@@ -50,6 +50,9 @@ class SliceMaps:
     def ask(self, index: int) -> None:
         """Segment a slice, unless that was done before."""
         if index not in self.maps:
+            left = [n for n in self.asked if n not in self.maps and n != index]
+            if left:
+                self.model.expect(min(left, key=lambda n: abs(n - index)))
             self.maps[index], self.sure[index] = self.answer(index, self.prompt(index))
 
     def answer(self, index: int, prompt: Prompt) -> tuple[Logits, float]:
