@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -27,8 +29,7 @@ class ProcessRun:
     ----------
     wall_s : from before its start to after its end
     cpu_s : of all its threads
-    peak_mib : the most memory that was ever resident.  A system may count the parent's own size at the
-        start in: the parent must stay small.
+    peak_mib : the most memory that was ever resident
     """
 
     wall_s: float
@@ -65,7 +66,7 @@ def run(arguments: Sequence[str], variables: Mapping[str, str]) -> ProcessRun:
         process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=dict(variables), cwd=ROOT
         )
-        _, status, usage = os.wait4(process.pid, 0)
+        status, usage, peak = _wait(process.pid)
         wall_s = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)  # it was waited for behind the object's back
         file.seek(0)
@@ -73,8 +74,26 @@ def run(arguments: Sequence[str], variables: Mapping[str, str]) -> ProcessRun:
     if process.returncode:
         last = output.strip().splitlines()[-1:] or ["nothing was written"]
         raise RuntimeError(f"{' '.join(map(str, arguments[:4]))} ... ended with {process.returncode}: {last[0]}")
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return ProcessRun(wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit, output)
+    return ProcessRun(wall_s, usage.ru_utime + usage.ru_stime, peak, output)
+
+
+def _wait(pid: int) -> tuple[int, resource.struct_rusage, float]:
+    """Status, usage and peak memory in MiB of a process, once it ended.
+
+    Linux counts the memory of the parent at the fork into a child's ``ru_maxrss``; its own peak is read while it runs.
+    """
+    own = Path(f"/proc/{pid}/status")
+    if not own.exists():
+        _, status, usage = os.wait4(pid, 0)
+        return status, usage, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    peak = 0.0
+    while True:
+        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        if ended:
+            return status, usage, peak
+        found = re.search(r"^VmHWM:\s+(\d+) kB", own.read_text("utf-8"), re.MULTILINE)
+        peak = max(peak, int(found[1]) / 2**10 if found else 0.0)
+        time.sleep(0.002)
 
 
 def python_with(package: str) -> str | None:
