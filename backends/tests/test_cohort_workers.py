@@ -62,6 +62,8 @@ def test_a_cohort_with_faults_loses_nothing(tiny: str, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_all_processes_and_the_next_run_goes_on(here: Path) -> None:
+    many = "".join(f"a.nrrd,{BOX},{n}.nrrd\n" for n in range(200))  # more than end before the signal arrives
+    (here / "cases.csv").write_text(f"image,box,output\n{many}")
     program = [sys.executable, "-m", "medsam_backends", *command("--workers", "2")]
     with subprocess.Popen(
         program, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -72,13 +74,13 @@ def test_ctrl_c_ends_all_processes_and_the_next_run_goes_on(here: Path) -> None:
         said, told = run.communicate(timeout=300)
     assert run.returncode == 130
     assert "Traceback" not in told and "the same command again goes on" in told
-    assert "of 30 cases are segmented" in said
+    assert "of 200 cases are segmented" in said
     wait_for_the_end_of(run.pid)
     before = column(here, "batch.csv", "line")
-    assert 0 < len(before) < 30
+    assert 0 < len(before) < 200
     assert process(*command("--workers", "0"), cwd=here).returncode == 0
     assert column(here, "batch.csv", "state").count("kept") >= len(before)
-    assert len(column(here, "batch.csv", "line")) == 30
+    assert len(column(here, "batch.csv", "line")) == 200
 
 
 def test_the_workers_of_a_scheduler_do_the_work(here: Path) -> None:

@@ -57,6 +57,7 @@ def local_crew(workers: int, memory_limit: str) -> Iterator[DaskCrew]:
     _check(memory_limit)
     with (
         dask.config.set(_CONFIG),
+        _no_tracebacks_at_the_end(),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -68,6 +69,20 @@ def local_crew(workers: int, memory_limit: str) -> Iterator[DaskCrew]:
         Client(cluster) as client,
     ):
         yield DaskCrew(client, _CasePlugin(deaf=True))
+
+
+@contextmanager
+def _no_tracebacks_at_the_end() -> Iterator[None]:
+    """Connections that a Ctrl-C cuts in the middle of a message are nothing that a user should read about."""
+    loggers = [logging.getLogger(name) for name in ("asyncio", "tornado.application")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _check(memory_limit: str) -> None:
