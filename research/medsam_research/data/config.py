@@ -45,6 +45,7 @@ class StreamConfig:
     grid, window_scale : cells a side of a window, and how much it grows the box
     mixture : weight of each kind of source in `SOURCES`; kinds without data are left out
     balance : pictures of a data set (real) or modality weigh ``count ** balance``
+    transplant : probability that a real picture receives an object of another one of its kind
     emphasis : factors by which real pictures of single modalities are drawn more often
     prior, points, position : probabilities; of a prior mask (pictures), of clicks, of telling a
         slice's place between the ends of its 3-D box (volumes and stacks)
@@ -61,6 +62,7 @@ class StreamConfig:
     window_scale: float = 1.4
     mixture: dict[str, float] = field(default_factory=_default_mixture)
     balance: float = 0.5
+    transplant: float = 0.0
     emphasis: dict[str, float] = field(default_factory=dict)
     prior: float = 0.25
     points: float = 0.2

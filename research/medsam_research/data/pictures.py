@@ -12,6 +12,7 @@ from .intensity import vary
 from .packed import Item, Pack
 from .placement import random_placement
 from .scene import Plane, Scene, Target, bounds
+from .transplant import TRANSPLANTED, kind_of, transplant
 
 __all__ = ["PictureSource", "balanced_weights", "choose_objects"]
 
@@ -20,6 +21,7 @@ _SMALLEST_AREA = 25  # pixels of a picture whose longest side is 256
 _SMALL_KEPT = 0.1
 _UPRIGHT = {"XRay", "Dental", "OCT", "US", "Mammography", "MR"}
 _ATTEMPTS = 20
+_DONORS_TRIED = 3
 
 
 class PictureSource:
@@ -29,20 +31,42 @@ class PictureSource:
     ----------
     items : (pack, index) of each picture
     weights : sampling weight of each
+    transplant : probability that a picture receives an object of another one of its kind
     """
 
-    def __init__(self, items: Sequence[tuple[Pack, int]], weights: NDArray[np.float64]) -> None:
+    def __init__(
+        self, items: Sequence[tuple[Pack, int]], weights: NDArray[np.float64], transplant: float = 0.0
+    ) -> None:
         self._items = list(items)
         self._edges = np.cumsum(weights) / np.sum(weights)
+        self._transplant = transplant
+        self._donors: dict[str, list[int]] = {}
+        for place, (pack, index) in enumerate(self._items):
+            facts = pack.items[index]
+            if facts["modality"] in TRANSPLANTED:
+                self._donors.setdefault(kind_of(str(facts["dataset"])), []).append(place)
 
     def scene(self, rng: np.random.Generator, boxes: int) -> Scene:
         """A picture with `boxes` targets."""
         for _ in range(_ATTEMPTS):
             pack, index = self._items[int(np.searchsorted(self._edges, rng.random(), side="right"))]
-            scene = _scene(rng, pack[index], boxes)
+            item = pack[index]
+            if self._transplant and item.modality in TRANSPLANTED and rng.random() < self._transplant:
+                item = self._with_guest(rng, item)
+            scene = _scene(rng, item, boxes)
             if scene is not None:
                 return scene
         raise ValueError(f"no picture with an object in {_ATTEMPTS} attempts")
+
+    def _with_guest(self, rng: np.random.Generator, host: Item) -> Item:
+        """`host` with an object of another picture, or as it is when none fits."""
+        donors = self._donors[kind_of(host.dataset)]
+        for _ in range(_DONORS_TRIED):
+            pack, index = self._items[donors[int(rng.integers(len(donors)))]]
+            made = transplant(rng, pack[index], host)
+            if made is not None:
+                return made
+        return host
 
 
 def balanced_weights(pack_items: Sequence[dict[str, object]], balance: float) -> NDArray[np.float64]:

@@ -106,7 +106,7 @@ def _pictures(config: StreamConfig) -> Source | None:
     chosen = _of_split(pack, config)
     weights = balanced_weights([pack.items[i] for i in chosen], config.balance)
     weights *= [config.emphasis.get(str(pack.items[i]["modality"]), 1.0) for i in chosen]
-    return PictureSource([(pack, i) for i in chosen], weights)
+    return PictureSource([(pack, i) for i in chosen], weights, config.transplant)
 
 
 def _stacks(config: StreamConfig) -> Source | None:

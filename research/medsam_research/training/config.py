@@ -16,6 +16,7 @@ class TrainConfig:
     Parameters
     ----------
     encoder : "efficientvit", "repvit" or "none"
+    decoder : "window", or "plain" to compare it with one that sees the encoder's map alone
     minutes : wall-clock budget of all parts of the run together; the learning rate follows it
     steps : if above 0, the budget in optimiser steps instead: slower machines then give the same network
     pictures, boxes, grid : pictures a batch, boxes a picture, cells a side of a window
@@ -23,11 +24,14 @@ class TrainConfig:
     ema : final decay of the averaged weights
     edge : extra weight of the cells on the object's edge
     data, cache, synthetic : see `medsam_research.data.config.StreamConfig`; "" for no synthetic shards
+    transplant : probability that a real picture receives an object of another one of its kind
     emphasis : modalities drawn more often, as "Endoscopy=3,Fundus=2"
+    teacher : folders of a teacher's features, parted by commas, to be learned as well; "" for none
     save_minutes, validate_minutes, validation_batches : how often, and how much is validated
     """
 
     encoder: str = "efficientvit"
+    decoder: str = "window"
     minutes: float = 60.0
     steps: int = 0
     threads: int = 2
@@ -45,7 +49,9 @@ class TrainConfig:
     data: str = "../shared/data/train"
     cache: str = "runs/data"
     synthetic: str = ""
+    transplant: float = 0.0
     emphasis: str = ""
+    teacher: str = ""
     save_minutes: float = 2.0
     validate_minutes: float = 4.0
     validation_batches: int = 24

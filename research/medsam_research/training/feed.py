@@ -31,6 +31,7 @@ def stream_config(config: TrainConfig, split: Literal["train", "val"] = "train")
         pictures=config.pictures,
         boxes=config.boxes if split == "train" else min(2, config.boxes),
         grid=config.grid,
+        transplant=config.transplant if split == "train" else 0.0,
         emphasis=_factors(config.emphasis) if split == "train" else {},
         split=split,
     )
