@@ -54,6 +54,18 @@ def test_every_grid_gives_logits_of_its_size(encoder: str, grid: int) -> None:
     assert ((iou >= 0) & (iou <= 1)).all()
 
 
+def test_the_plain_decoder_answers_for_the_window_without_seeing_it() -> None:
+    model, batch = Segmenter("efficientvit", decoder="plain").eval(), batch_of(2, 2, 64)
+    with torch.no_grad():
+        logits, iou = model(batch)
+        other = model({**batch, "window": torch.zeros_like(batch["window"])})[0]
+        moved = model({**batch, "rect": batch["rect"] * 0.5})[0]
+
+    assert logits.shape == (4, 1, 64, 64) and iou.shape == (4, 1)
+    assert torch.equal(logits, other)
+    assert not torch.allclose(logits, moved, atol=1e-3)
+
+
 @pytest.mark.parametrize("encoder", ["efficientvit", "repvit"])
 def test_folded_network_equals_the_plain_one(encoder: str) -> None:
     torch.manual_seed(1)

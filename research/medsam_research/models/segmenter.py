@@ -8,10 +8,12 @@ from torch import Tensor, nn
 
 from .decoder import WIDTHS, Decoder
 from .encoder import FEATURE_CHANNELS, TRUNKS, Encoder
+from .plain_decoder import PlainDecoder
 
-__all__ = ["DECODER_INPUTS", "ENCODERS", "Segmenter"]
+__all__ = ["DECODERS", "DECODER_INPUTS", "ENCODERS", "Segmenter"]
 
 ENCODERS = (*TRUNKS, "none")
+DECODERS = ("window", "plain")
 DECODER_INPUTS = ("features", "window", "valid", "rect", "scale", "position", "prior", "has_prior", "points")
 
 
@@ -22,12 +24,14 @@ class Segmenter(nn.Module):
     ----------
     encoder : "efficientvit", "repvit", or "none" for a decoder that sees the window alone
     widths : see `Decoder`
+    decoder : "window", or "plain" for one that sees the encoder's map alone (for comparison, never exported)
     """
 
-    def __init__(self, encoder: str, widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(self, encoder: str, widths: Sequence[int] = WIDTHS, decoder: str = "window") -> None:
         super().__init__()
         self.encoder = Encoder(encoder) if encoder != "none" else None
-        self.decoder = Decoder(FEATURE_CHANNELS if self.encoder is not None else 0, widths)
+        channels = FEATURE_CHANNELS if self.encoder is not None else 0
+        self.decoder = Decoder(channels, widths) if decoder == "window" else PlainDecoder(channels)
 
     def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Logits (N, 1, G, G) and expected IoU (N, 1) of a batch of float32 tensors."""

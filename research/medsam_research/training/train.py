@@ -22,6 +22,7 @@ from .feed import Feed, stream_config
 from .journal import append_row, draw_curves
 from .loss import dice_scores, segmentation_loss
 from .schedule import ema_decay, rate_factor
+from .teaching import Teaching
 from .validation import fixed_batches, group_means, validate
 
 __all__ = ["Trainer", "main"]
@@ -46,12 +47,15 @@ class Trainer:
     config : the run; of a resumed run the budget and rates may differ from before
     folder : checkpoint.pt, steps.csv, validation.csv and curves.png live here
     init : checkpoint to start from when `folder` holds none
+    teaching : a teacher's features as a second task, or None
     """
 
-    def __init__(self, config: TrainConfig, folder: Path, init: Path | None = None) -> None:
+    def __init__(
+        self, config: TrainConfig, folder: Path, init: Path | None = None, teaching: Teaching | None = None
+    ) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.folder = config, folder
-        self.model = Segmenter(config.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.config, self.folder, self.teaching = config, folder, teaching
+        self.model = self._network()
         self.optimiser = _optimiser(self.model, config)
         self.step, self.elapsed = 0, 0.0
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,6 +66,10 @@ class Trainer:
                 count = checkpoint.load_matching(self.model, checkpoint.load(init)["ema"])
                 log.info("took %d tensors from %s", count, init)
             self.average = Average(self.model)
+
+    def _network(self) -> Segmenter:
+        model = Segmenter(self.config.encoder, decoder=self.config.decoder)
+        return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def _resume(self) -> None:
         state = checkpoint.load(self.folder / "checkpoint.pt")
@@ -104,10 +112,15 @@ class Trainer:
             group["lr"] = rate
         logits, expected = self.model(batch)
         loss, parts = segmentation_loss(logits, expected, batch["target"], batch["inside"], self.config.edge)
+        if self.teaching is not None and self.model.encoder is not None:
+            taught = self.teaching.loss(self.model.encoder)
+            loss, parts["taught"] = loss + taught, taught.item()
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimiser.step()
+        if self.teaching is not None:
+            self.teaching.step()
         self.step += 1
         self.average.update(self.model, ema_decay(self.step, self.config.ema))
         present = batch["inside"][:, 0] > 0
@@ -116,7 +129,7 @@ class Trainer:
 
     def check(self, fixed: list[Any]) -> None:
         """Validate the averaged weights; log and draw."""
-        model = Segmenter(self.config.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = self._network()
         model.load_state_dict(self.average.state)
         for row in group_means(validate(model, fixed)):
             where = {"step": self.step, "minutes": self.elapsed / 60}
@@ -156,7 +169,8 @@ def main(arguments: list[str] | None = None) -> None:
     config, parsed = from_arguments(arguments)
     torch.set_num_threads(config.threads)
     torch.set_flush_denormal(True)
-    trainer = Trainer(config, Path(parsed.output), Path(parsed.init) if parsed.init else None)
+    teaching = Teaching.of(config.teacher, config.data, config.cache, config.seed) if config.teacher else None
+    trainer = Trainer(config, Path(parsed.output), Path(parsed.init) if parsed.init else None, teaching)
     feed = Feed(stream_config(config), config.seed + trainer.step)
     try:
         trainer.run(feed, fixed_batches(stream_config(config, "val"), config.validation_batches))
