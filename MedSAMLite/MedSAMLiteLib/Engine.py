@@ -80,8 +80,7 @@ class Engine:
 
     def picture(self, view, index):
         """The slice as the model sees it, (H, W) or (H, W, 3) uint8."""
-        picture = np.asarray(self._segmenter(view).model.picture(index))
-        return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        return self._segmenter(view).model.picture(index)
 
     def preview(self, view, index, box):
         """The mask of one slice of `box` from its cross-section there: (H, W) bool and the predicted IoU."""

@@ -4,8 +4,8 @@ from medsam_backends.boxes import AXES, VoxelBox
 from medsam_backends.errors import PromptError
 from medsam_backends.propagation.geometry import place
 from medsam_backends.segmenter import Segment, SliceReport, Target
+from medsam_backends.timings import Timings
 from medsam_backends.types import Point, Prompt
-from medsam_backends.volume_slices import Timings
 
 from .Engine import Clicks
 from .Geometry import VolumeGeometry

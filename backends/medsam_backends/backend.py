@@ -61,9 +61,15 @@ class Backend(ABC):
 
     Subclasses set `spec` and implement `encode` and `decode`; they call `check_image` and
     `check_prompts` first, so that a mistake is one clear sentence everywhere.
+
+    Attributes
+    ----------
+    at_once : slices that may be encoded and decoded at once, each in a thread of its own; with 1, one thread encodes
+        and one decodes at most
     """
 
     spec: BackendSpec
+    at_once: int = 1
 
     @abstractmethod
     def encode(self, image: NDArray[np.generic]) -> Embedding:

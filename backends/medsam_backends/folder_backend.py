@@ -16,10 +16,13 @@ from .errors import ModelError
 from .manifest import Graph, Manifest
 from .preprocess import network_input
 from .routed import RoutedBackend, RoutedManifest, read_model
-from .runtimes import AUTO, Runtime, Session, SessionOptions, get_runtime
+from .runtimes import AUTO, Runtime, Session, SessionOptions, get_runtime, usable_cores
 from .types import Embedding
 
 __all__ = ["FolderBackend", "NamedRun", "NamedSession", "open_folder"]
+
+_LIGHT_BYTES = 8 << 20
+"""Graphs up to this size run for a few milliseconds: so short that a second thread is better used on another slice."""
 
 
 class FolderBackend(Backend):
@@ -34,7 +37,8 @@ class FolderBackend(Backend):
     def __init__(self, manifest: Manifest, runtime: str = "onnxruntime", threads: int = 0) -> None:
         self.manifest = manifest
         self.spec = manifest.spec
-        options = SessionOptions(threads, read_weights(manifest))
+        self.at_once = _at_once(manifest, runtime, threads or usable_cores())
+        options = SessionOptions(threads if self.at_once == 1 else 1, read_weights(manifest))
         with ThreadPoolExecutor(1) as other:  # runtimes prepare both at once where there are two cores
             decoder = other.submit(self.load_decoder, runtime, options)
             self._encoder = NamedSession(manifest.encoder, runtime, options, ("image",), ("features",))
@@ -123,6 +127,13 @@ def _runtime_for(path: Path, asked: str) -> Runtime:
             f"{path.name} is a file of OpenVINO, which is not installed here: install it ('pip install openvino'; in "
             "3D Slicer slicer.util.pip_install('openvino')), then try again."
         ) from None
+
+
+def _at_once(manifest: Manifest, runtime: str, threads: int) -> int:
+    """How many slices to work on at once with so many threads."""
+    graphs = [manifest.encoder.path, manifest.decoder.path]
+    alike = all(_runtime_for(path, runtime).concurrent for path in graphs)
+    return threads if alike and sum(path.stat().st_size for path in manifest.digests) <= _LIGHT_BYTES else 1
 
 
 def read_weights(manifest: Manifest) -> dict[str, NDArray[Any]]:

@@ -123,6 +123,18 @@ class IntensityTransform:
             picture[image == 0] = 0
         return picture
 
+    def to_bytes(self, image: NDArray[Any]) -> NDArray[np.uint8]:
+        """The picture of one slice rounded to 8 bits, as models were trained on and published systems run; see `apply`.
+
+        Returns
+        -------
+        (H, W) or (H, W, 3) uint8, possibly the input itself
+        """
+        picture = self.apply(image)
+        if picture.dtype != np.uint8:
+            np.rint(picture, out=picture)
+        return picture.astype(np.uint8, copy=False)
+
     def _single(self, image: NDArray[Any]) -> NDArray[np.float32]:
         picture = image.astype(np.float32)
         picture -= np.float32(self.low)

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .boxes import AXES, Axis, VoxelBox
+from .timings import Timings
 from .types import Prompt
-from .volume_slices import Timings
 
 __all__ = ["Progress", "Segment", "SliceReport", "Target"]
 

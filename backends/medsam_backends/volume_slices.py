@@ -1,15 +1,12 @@
-"""A model over the slices of one volume: intensities on demand, each slice encoded once, all of it timed."""
+"""A model over the slices of one volume: intensities on demand, each slice encoded once, several at once, all timed."""
 
 from __future__ import annotations
 
 import functools
 import os
-import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,40 +18,20 @@ from .errors import Cancelled
 from .intensity import IntensityTransform
 from .runtimes import usable_cores
 from .slices import SliceStack
+from .timings import Stopwatch, Timings
 from .types import Embedding, Prediction, Prompt
 
 if TYPE_CHECKING:
     from .disk_store import DiskStore
 
-__all__ = ["Timings", "VolumeSlices"]
+__all__ = ["VolumeSlices"]
 
 
-@dataclass(frozen=True)
-class Timings:
-    """Seconds spent, and how often."""
+class _Coming(NamedTuple):
+    """What another thread is at: the answer to `prompt`, or the embedding alone when that is None."""
 
-    encode_s: float = 0.0
-    decode_s: float = 0.0
-    encodes: int = 0
-    decodes: int = 0
-
-    def __add__(self, other: Timings) -> Timings:
-        """Both together."""
-        return Timings(
-            self.encode_s + other.encode_s,
-            self.decode_s + other.decode_s,
-            self.encodes + other.encodes,
-            self.decodes + other.decodes,
-        )
-
-    def __sub__(self, earlier: Timings) -> Timings:
-        """What was spent since `earlier`."""
-        return Timings(
-            self.encode_s - earlier.encode_s,
-            self.decode_s - earlier.decode_s,
-            self.encodes - earlier.encodes,
-            self.decodes - earlier.decodes,
-        )
+    prompt: Prompt | None
+    future: Future[list[Prediction]] | Future[Embedding]
 
 
 class VolumeSlices:
@@ -87,10 +64,9 @@ class VolumeSlices:
         self._fingerprint = fingerprint or os.urandom(16).hex()
         self.cancelled = cancelled
         self.store: DiskStore | None = None
-        self._pictures: dict[int, NDArray[np.generic]] = {}
-        self._spent = Timings()
-        self._clock = threading.Lock()
-        self._coming: dict[int, Future[Embedding]] = {}
+        self._pictures: dict[int, NDArray[np.uint8]] = {}
+        self._clock = Stopwatch()
+        self._coming: dict[tuple[Axis, int], _Coming] = {}
         self._views: dict[Axis, VolumeSlices] = {}
 
     @property
@@ -107,13 +83,14 @@ class VolumeSlices:
             view = VolumeSlices(self._backend, stack, self._transform, self._cache, self._fingerprint)
             view.cancelled = lambda: self.cancelled()
             view.store = self.store
+            view._clock, view._coming = self._clock, self._coming
             self._views[axis] = view
         return self._views[axis]
 
     @property
     def timings(self) -> Timings:
         """What was spent so far, on this axis and the views of others."""
-        return sum((view.timings for view in self._views.values()), self._spent)
+        return self._clock.spent
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -135,13 +112,13 @@ class VolumeSlices:
         axis = self._stack.axis
         return (self._fingerprint, axis, index, self._transform.key, self._backend.spec.identity)
 
-    def picture(self, index: int) -> NDArray[np.generic]:
-        """The slice as the encoder is given it, (H, W) or (H, W, 3) in [0, 255]."""
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """The slice as the encoder is given it, (H, W) or (H, W, 3) uint8."""
         if self._stack.rgb or self._backend.spec.channels == "grey":
-            return self._transform.apply(self._stack.slice(index))
+            return self._transform.to_bytes(self._stack.slice(index))
         beside = self._stack.neighbours(index)
         known = self._pictures  # slices are mostly asked for in a row, and share two neighbours of three
-        now = {n: known[n] if n in known else self._transform.apply(self._stack.slice(n)) for n in beside}
+        now = {n: known[n] if n in known else self._transform.to_bytes(self._stack.slice(n)) for n in beside}
         self._pictures = now
         return np.moveaxis(np.stack([now[n] for n in beside]), 0, -1)
 
@@ -149,21 +126,27 @@ class VolumeSlices:
         """The embedding of a slice, from the cache or made now."""
         return self._cache.get_or_make(self.key(index), lambda: self._encode(index))
 
-    def expect(self, index: int) -> None:
-        """Slice `index` will be asked for soon: it is encoded meanwhile where there is a second core.
+    def expect(self, index: int, prompt: Prompt) -> None:
+        """Slice `index` will be asked for `prompt` soon: work on it begins where there is a core for it.
 
-        At most one slice is encoded at a time this way; what goes wrong is raised when the slice is asked for.
+        Of a model that can work on several slices at once, all is done ahead, else the slice is encoded.  What goes
+        wrong is raised when the slice is asked for.
         """
-        known = index in self._coming or self.key(index) in self._cache
-        if not known and not self.cancelled() and usable_cores() > 1:
-            self._coming[index] = _other_thread().submit(self.embedding, index)
+        at_once = self._backend.at_once
+        if (self.axis, index) in self._coming or len(self._coming) >= 2 * at_once or self.cancelled():
+            return
+        if at_once > 1:
+            coming = _Coming(prompt, _threads(at_once).submit(self._answer, index, [prompt]))
+        elif usable_cores() > 1 and self.key(index) not in self._cache:
+            coming = _Coming(None, _threads(1).submit(self.embedding, index))
+        else:
+            return
+        self._coming[self.axis, index] = coming
 
     def forget_expected(self) -> None:
-        """Give up what was expected and is not being encoded yet, on this axis and the views of others."""
+        """Give up what was expected and is not being worked on yet, on this axis and the views of others."""
         while self._coming:
-            self._coming.popitem()[1].cancel()
-        for view in self._views.values():
-            view.forget_expected()
+            self._coming.popitem()[1].future.cancel()
 
     def predict(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
         """Segment the objects of `prompts` on a slice.
@@ -173,34 +156,51 @@ class VolumeSlices:
         Cancelled
             If the user cancelled.
         """
-        if self.cancelled():
-            raise Cancelled("Cancelled: nothing was changed.")
-        coming = self._coming.pop(index, None)
-        embedding = self.embedding(index) if coming is None else coming.result()
-        start = time.perf_counter()
-        predictions = self._backend.decode(embedding, prompts)
-        self._count(Timings(decode_s=time.perf_counter() - start, decodes=len(prompts)))
-        return predictions
+        coming = self._coming.pop((self.axis, index), None)
+        if coming is not None and not self.cancelled():
+            made = coming.future.result()
+            if isinstance(made, Embedding):
+                return self._decode(made, prompts)
+            if coming.prompt is not None and len(prompts) == 1 and _alike(coming.prompt, prompts[0]):
+                return made
+        return self._answer(index, prompts)
+
+    def _answer(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
+        self._check_cancelled()
+        return self._decode(self.embedding(index), prompts)
+
+    def _decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Prediction]:
+        with self._clock.decoding(len(prompts)):
+            return self._backend.decode(embedding, prompts)
 
     def _encode(self, index: int) -> Embedding:
-        start = time.perf_counter()
+        if self.store is None:
+            with self._clock.encoding():
+                return self._backend.encode(self.picture(index))
         picture = self.picture(index)
-        name = self.store.name(picture, self._backend.spec.identity) if self.store else ""
-        kept = self.store.get(name) if self.store else None
+        name = self.store.name(picture, self._backend.spec.identity)
+        kept = self.store.get(name)
         if kept is not None:
             return kept
-        embedding = self._backend.encode(picture)
-        if self.store:
-            self.store.put(name, embedding)
-        self._count(Timings(encode_s=time.perf_counter() - start, encodes=1))
+        with self._clock.encoding():
+            embedding = self._backend.encode(picture)
+        self.store.put(name, embedding)
         return embedding
 
-    def _count(self, spent: Timings) -> None:
-        with self._clock:
-            self._spent += spent
+    def _check_cancelled(self) -> None:
+        if self.cancelled():
+            raise Cancelled("Cancelled: nothing was changed.")
+
+
+def _alike(one: Prompt, other: Prompt) -> bool:
+    """Whether two prompts are a box alone, the same one."""
+    if one is other:
+        return True
+    plain = not one.points and not other.points and one.prior is None and other.prior is None
+    return plain and (one.box, one.position, one.frame) == (other.box, other.position, other.frame)
 
 
 @functools.cache
-def _other_thread() -> ThreadPoolExecutor:
-    """The one thread that encodes ahead, whatever volumes are at work."""
-    return ThreadPoolExecutor(1, "encode ahead")
+def _threads(count: int) -> ThreadPoolExecutor:
+    """The threads that work ahead, whatever volumes are at work."""
+    return ThreadPoolExecutor(count, "MedSAMLite ahead")

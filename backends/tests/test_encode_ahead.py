@@ -1,20 +1,23 @@
-"""Slices that are expected are encoded in another thread: results, counts, errors and cancelling stay as they are."""
+"""Slices that are expected are worked on in other threads: results, counts, errors and cancelling stay as they are."""
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
-from medsam_backends import volume_slices
+from medsam_backends import folder_backend, volume_slices
 from medsam_backends.boxes import VoxelBox
 from medsam_backends.cache import EmbeddingCache
 from medsam_backends.errors import Cancelled, InputError
+from medsam_backends.folder_backend import open_folder
 from medsam_backends.intensity import fit
 from medsam_backends.segmenter import Target, VolumeSegmenter
 from medsam_backends.slices import SliceStack
 from medsam_backends.types import Embedding, Prompt
 from medsam_backends.volume_slices import VolumeSlices
 from test_registry import Whole
+from tiny_models import window_model
 
 PROMPT = Prompt((1.0, 1.0, 4.0, 4.0))
 
@@ -56,11 +59,11 @@ def slices(backend: Watched, cache_bytes: int = 1 << 20) -> VolumeSlices:
 @pytest.mark.parametrize("cache_bytes", [0, 1 << 20])
 def test_an_expected_slice_is_encoded_once_in_another_thread(backend: Watched, cache_bytes: int) -> None:
     model = slices(backend, cache_bytes)
-    model.expect(3)
-    model.expect(3)
+    model.expect(3, PROMPT)
+    model.expect(3, PROMPT)
     [prediction] = model.predict(3, [PROMPT])
     assert prediction.mask[1:4, 1:4].all() and prediction.mask.sum() == 9
-    assert [name.startswith("encode ahead") for name in backend.threads] == [True]
+    assert [name.startswith("MedSAMLite ahead") for name in backend.threads] == [True]
     assert (model.timings.encodes, model.timings.decodes) == (1, 1)
 
 
@@ -68,7 +71,7 @@ def test_other_slices_go_on_meanwhile(backend: Watched) -> None:
     model = slices(backend)
     model.predict(0, [PROMPT])
     backend.go.clear()
-    model.expect(1)
+    model.expect(1, PROMPT)
     assert model.predict(0, [PROMPT])[0].mask.any(), "slice 0 is decoded while slice 1 is being encoded"
     backend.go.set()
     model.predict(1, [PROMPT])
@@ -80,12 +83,12 @@ def test_what_is_known_or_cancelled_or_on_one_core_is_not_encoded_ahead(
 ) -> None:
     model = slices(backend)
     model.predict(0, [PROMPT])
-    model.expect(0)
+    model.expect(0, PROMPT)
     model.cancelled = lambda: True
-    model.expect(1)
+    model.expect(1, PROMPT)
     model.cancelled = lambda: False
     monkeypatch.setattr(volume_slices, "usable_cores", lambda: 1)
-    model.expect(2)
+    model.expect(2, PROMPT)
     model.predict(2, [PROMPT])
     assert backend.threads == [threading.current_thread().name] * 2
 
@@ -93,7 +96,7 @@ def test_what_is_known_or_cancelled_or_on_one_core_is_not_encoded_ahead(
 def test_an_error_is_raised_where_the_slice_is_asked_for(backend: Watched) -> None:
     model = slices(backend)
     backend.broken = True
-    model.expect(1)
+    model.expect(1, PROMPT)
     with pytest.raises(InputError, match="cannot be encoded"):
         model.predict(1, [PROMPT])
     backend.broken = False
@@ -105,10 +108,56 @@ def test_cancelling_does_not_wait_and_gives_up_what_was_expected(backend: Watche
     segmenter = VolumeSegmenter(backend, array, preset="none")
     backend.go.clear()
     for index in (4, 5):
-        segmenter.model.expect(index)
-        segmenter.model.view("i").expect(index)
+        segmenter.model.expect(index, PROMPT)
+        segmenter.model.view("i").expect(index, PROMPT)
     with pytest.raises(Cancelled):
         segmenter.segment([Target(VoxelBox(1, 1, 0, 3, 3, 5))], rule="track", cancelled=lambda: True)
     backend.go.set()
     [segment] = segmenter.segment([Target(VoxelBox(1, 1, 0, 3, 3, 5))], rule="track")
     assert segment.voxels and segmenter.model.timings.encodes in (6, 7), "the one at work when cancelled is no loss"
+
+
+class Together(Watched):
+    """Works on two slices at once: an encode waits until another one has begun."""
+
+    at_once = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meeting = threading.Barrier(2)
+
+    def encode(self, image: np.ndarray) -> Embedding:
+        self.meeting.wait(20)
+        return super().encode(image)
+
+
+def test_a_light_model_works_on_several_slices_at_once() -> None:
+    backend = Together()
+    model = slices(backend)
+    for index in range(6):
+        model.expect(index, PROMPT)
+    assert all(model.predict(index, [PROMPT])[0].mask.sum() == 9 for index in range(4))
+    spent = model.timings
+    assert spent.encodes == spent.decodes == 4, "two are at work and two wait; no more is begun"
+    assert spent.busy_s < spent.encode_s + spent.decode_s
+
+
+def test_an_answer_to_another_prompt_is_not_taken_for_this_ones() -> None:
+    backend = Together()
+    model = slices(backend)
+    for index in (0, 1):
+        model.expect(index, PROMPT)
+    other = Prompt((2.0, 2.0, 8.0, 8.0))
+    assert model.predict(0, [other])[0].mask.sum() == 36
+    assert model.predict(1, [Prompt(PROMPT.box, prior=np.ones((8, 8), bool))])[0].mask.sum() == 9
+    assert (model.timings.encodes, model.timings.decodes) == (2, 4)
+
+
+def test_only_a_model_of_short_graphs_shares_its_threads_among_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_backend, "usable_cores", lambda: 3)
+    folder = window_model(tmp_path / "tiny")
+    assert [open_folder(folder, threads=threads).at_once for threads in (0, 1, 2)] == [3, 1, 2]
+    monkeypatch.setattr(folder_backend, "_LIGHT_BYTES", 10)
+    assert open_folder(folder, threads=2).at_once == 1

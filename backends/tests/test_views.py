@@ -38,8 +38,8 @@ class FieldModel:
     def view(self, axis: Axis) -> FieldModel:
         return FieldModel(self.field, axis, self.asked)
 
-    def expect(self, index: int) -> None:
-        assert 0 <= index < self.shape[0]
+    def expect(self, index: int, prompt: Prompt) -> None:
+        assert 0 <= index < self.shape[0] and prompt.position is not None
 
     def predict(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
         self.asked.extend((self.axis, index) for _ in prompts)

@@ -86,7 +86,9 @@ def _segment(segment: Segment, voxel_ml: float) -> dict[str, Any]:
 
 
 def _times(outcome: Outcome, total_s: float) -> dict[str, float]:
+    """Seconds of the whole run; what threads did at the same time counts once, so that the stages add up to it."""
     spent = outcome.segmenter.model.timings
-    named = {"load": outcome.load_s, "encode": spent.encode_s, "decode": spent.decode_s}
+    share = spent.busy_s / max(spent.encode_s + spent.decode_s, 1e-9)
+    named = {"load": outcome.load_s, "encode": share * spent.encode_s, "decode": share * spent.decode_s}
     times = {**named, "other": max(0.0, total_s - sum(named.values())), "total": total_s}
     return {name: round(seconds, 4) for name, seconds in times.items()}

@@ -29,8 +29,8 @@ class SliceModel(Protocol):
     def view(self, axis: Axis) -> SliceModel:
         """The same model over the slices of the same volume along another axis."""
 
-    def expect(self, index: int) -> None:
-        """Slice `index` will be asked for soon: a model may encode it meanwhile."""
+    def expect(self, index: int, prompt: Prompt) -> None:
+        """Slice `index` will be asked for `prompt` soon: a model may begin, or have enough to do already."""
 
     @property
     def prompts(self) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,13 +48,19 @@ class SliceMaps:
         """The user's box and the slice's place between its ends."""
         return Prompt(self.request.box, position=place(index, self.request.first, self.request.last))
 
+    def expect(self, index: int) -> None:
+        """Say that a slice will be asked soon, unless that was done before."""
+        if index not in self.maps:
+            self.model.expect(index, self.prompt(index))
+
     def ask(self, index: int) -> None:
         """Segment a slice, unless that was done before."""
         if index not in self.maps:
-            left = [n for n in self.asked if n not in self.maps and n != index]
-            if left:
-                self.model.expect(min(left, key=lambda n: abs(n - index)))
             self.maps[index], self.sure[index] = self.answer(index, self.prompt(index))
+
+    def needed(self, indices: Iterable[int]) -> list[int]:
+        """The slices to be asked for the logits of others, rising."""
+        return sorted({n for index in indices for n in self._between(index)[:2]})
 
     def answer(self, index: int, prompt: Prompt) -> tuple[Logits, float]:
         """Logits and confidence of a prompt on a slice; not remembered."""

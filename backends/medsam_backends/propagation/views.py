@@ -21,6 +21,9 @@ from .side_view import SideView, side_views
 
 __all__ = ["Views"]
 
+_EXPECTED = 16
+"""Slices announced to the model before they are asked for; it begins with as many as it has threads for."""
+
 
 @dataclass(frozen=True)
 class Views:
@@ -68,16 +71,23 @@ class _Object:
 
     def look(self, todo: list[int]) -> Iterator[SliceResult]:
         """Segment what is to be seen; the views across are spread over the slices, so that progress is even."""
-        across = [(side, n) for side in self.sides for n in side.maps.asked]
-        total, keys = len(across), self.maps.request.keys
+        asks, keys = self._asks(todo), self.maps.request.keys
+        total = len(asks)
         for done, index in enumerate(todo, 1):
+            while asks and len(asks) * len(todo) > (len(todo) - done) * total:
+                for maps, n in asks[:_EXPECTED]:
+                    maps.expect(n)
+                maps, n = asks.pop(0)
+                maps.ask(n)
             if index in keys:
                 self.said[index] = self.maps.answer(index, keys[index])
-            logits = self.maps.logits(index)
-            while across and len(across) * len(todo) > (len(todo) - done) * total:
-                side, n = across.pop()
-                side.maps.ask(n)
-            yield self.result(index, logits)
+            yield self.result(index, self.maps.logits(index))
+
+    def _asks(self, todo: list[int]) -> list[tuple[SliceMaps, int]]:
+        """What is to be asked of each view, in turn."""
+        views = [(self.maps, self.maps.needed(todo)), *((side.maps, side.maps.asked) for side in self.sides)]
+        asks = [((at + 0.5) / len(needed), maps, n) for maps, needed in views for at, n in enumerate(needed)]
+        return [(maps, n) for _, maps, n in sorted(asks, key=lambda ask: ask[0])]
 
     def agreed(self, index: int) -> Logits:
         """The views' mean on a slice, before the user's own word."""

@@ -38,9 +38,15 @@ class Session(Protocol):
 
 
 class Runtime(Protocol):
-    """A library that runs ONNX graphs on the CPU."""
+    """A library that runs ONNX graphs on the CPU.
+
+    Attributes
+    ----------
+    concurrent : whether several threads may run one session at the same time and gain by it
+    """
 
     name: str
+    concurrent: bool
 
     def load(self, path: Path, options: SessionOptions) -> Session:
         """Load a graph.

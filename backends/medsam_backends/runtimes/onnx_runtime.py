@@ -36,6 +36,7 @@ class _Session:
 
 class _OnnxRuntime:
     name = "onnxruntime"
+    concurrent = True
 
     def load(self, path: Path, options: SessionOptions) -> Session:
         graph = read_graph(path, options.weights)

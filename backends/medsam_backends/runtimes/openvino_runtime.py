@@ -40,6 +40,8 @@ class _Session:
 
 
 class _OpenVINO:
+    concurrent = False  # one set of buffers a session
+
     def __init__(self, name: str, precision: str) -> None:
         self.name = name
         self._precision = precision
