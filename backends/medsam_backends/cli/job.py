@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -128,9 +129,11 @@ def run(
     """
     started = time.perf_counter() if started is None else started
     settings.check()
-    image = read()
-    objects = choose(image)
-    backend = load(settings) if load else open_model(settings.model, settings.runtime, settings.threads)
+    with ThreadPoolExecutor(1) as other:  # runtimes prepare graphs while the image is read
+        opened = other.submit(load or _open, settings)
+        image = read()
+        objects = choose(image)
+        backend = opened.result()
     load_s = time.perf_counter() - started
     segmenter = VolumeSegmenter(
         backend,
@@ -146,6 +149,10 @@ def run(
     rule = settings.rule or backend.spec.rule
     segments = segmenter.segment(objects, rule=rule, progress=progress)
     return Outcome(image, segmenter, segments, rule, settings.threads, load_s)
+
+
+def _open(settings: Settings) -> Backend:
+    return open_model(settings.model, settings.runtime, settings.threads)
 
 
 def _store(settings: Settings) -> DiskStore | None:
