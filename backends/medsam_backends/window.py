@@ -9,6 +9,7 @@ All coordinates are pixel edges, ``(x0, y0, x1, y1)``: pixel ``i`` covers ``[i, 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -17,20 +18,37 @@ from numpy.typing import NDArray
 
 Rect = tuple[float, float, float, float]
 
-__all__ = ["Rect", "box_in_window", "paste", "sample", "window_rect"]
+__all__ = ["Rect", "box_in_window", "covered", "paste", "sample", "window_rect"]
 
-_BAND = 8
-"""Cells taken together: such a product is too small for numpy's BLAS to share out among threads, which
-on a busy machine costs a hundred times what it saves; and most weights beside the band are zero."""
+_CALL = 1 << 16
+"""Multiplications that take about as long as a call of numpy. Products stay near it, and so too small for numpy's BLAS
+to share out among threads, which on a busy machine costs a hundred times what it saves."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Band:
-    """Weights (cells, pixels) of a few neighbouring cells."""
+    """Weights (cells, pixels) of a few neighbouring cells; all others beside them are zero."""
 
     cells: slice
     pixels: slice
     weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """What makes `cells` cells of a line's pixels ``start:stop``; the bands' pixels count from `start`."""
+
+    cells: int
+    start: int
+    stop: int
+    bands: tuple[_Band, ...]
+
+    def sums(self) -> NDArray[np.float32]:
+        """The sum of each cell's weights, (cells,)."""
+        out = np.zeros(self.cells, np.float32)
+        for band in self.bands:
+            out[band.cells] = band.weights.sum(axis=1)
+        return out
 
 
 def window_rect(box: Rect, scale: float) -> Rect:
@@ -47,33 +65,38 @@ def box_in_window(box: Rect, rect: Rect) -> NDArray[np.float32]:
     return np.asarray((np.asarray(box) - origin) / size, np.float32)
 
 
-@lru_cache(maxsize=64)  # one window is sampled several times: picture, prior, what is valid
-def _weights(low: float, high: float, cells: int, length: int, keep_outside: bool) -> tuple[list[_Band], int, int]:
-    """Weights, in bands, of source pixels ``start:stop`` for `cells` cells of [low, high).
+@lru_cache(maxsize=64)  # a box is looked at on many slices
+def _line(low: float, high: float, cells: int, length: int, lines: int, keep_outside: bool = True) -> _Line:
+    """Weights of a line's pixels ``0..length`` for `cells` cells of [low, high), for `lines` lines at once.
 
     A triangle of half-width ``max(1, cell size)`` pixels round each cell's centre: bilinear
     interpolation where cells are smaller than pixels, an anti-aliased mean where they are larger.
-    Rows sum to one over an endless source; pixels beyond ``0..length`` count as zero when
-    `keep_outside`, else the row is renormalised over the pixels that exist.
+    A cell's weights sum to one over an endless line; pixels beyond ``0..length`` count as zero when
+    `keep_outside`, else the sum is one over the pixels that exist.
     """
     size = (high - low) / cells
     reach = max(1.0, size)
-    first, last = int(np.floor(low - reach)), int(np.ceil(high + reach))
-    centres = low + (np.arange(cells) + 0.5) * size
-    pixels = np.arange(first, last + 1) + 0.5
-    weights = np.maximum(0.0, 1.0 - np.abs(centres[:, None] - pixels[None]) / reach)
-    start, stop = max(first, 0), min(last + 1, length)
+    start, stop = max(0, int(np.floor(low - reach))), min(length, int(np.ceil(high + reach)))
     if stop <= start:
-        return _bands(np.zeros((cells, 0), np.float32)), 0, 0
-    inside = weights[:, start - first : stop - first]
-    total = weights.sum(1) if keep_outside else inside.sum(1)
-    nothing = total <= 0
-    if nothing.any():  # cells wholly beyond the source take its nearest pixel
-        nearest = np.clip(np.floor(centres).astype(int), start, stop - 1) - start
-        inside = inside.copy()
-        inside[np.flatnonzero(nothing), nearest[nothing]] = 1.0
-        total = np.where(nothing, 1.0, total)
-    return _bands((inside / total[:, None]).astype(np.float32)), start, stop
+        return _Line(cells, 0, 0, ())
+    centres = low + (np.arange(cells) + 0.5) * size
+    pixels = np.floor(centres - reach).astype(int)[:, None] + np.arange(int(np.ceil(2 * reach)) + 1)
+    weights = np.maximum(0.0, 1.0 - np.abs(centres[:, None] - 0.5 - pixels) / reach)
+    there = weights * ((pixels >= start) & (pixels < stop))
+    share = (there / (weights if keep_outside else there).sum(axis=1, keepdims=True)).astype(np.float32)
+    step = min(cells, max(1, round((_CALL / (size * lines)) ** 0.5)))
+    parts = [slice(first, min(first + step, cells)) for first in range(0, cells, step)]
+    bands = (_band(part, pixels[part] - start, share[part], stop - start) for part in parts)
+    return _Line(cells, start, stop, tuple(bands))
+
+
+def _band(cells: slice, pixels: NDArray[np.int64], share: NDArray[np.float32], length: int) -> _Band:
+    """Cells, each the sum of its `pixels` weighed by its `share`, of which those beyond ``0..length`` are left out."""
+    begin, end = int(pixels[0, 0]), int(pixels[-1, -1]) + 1
+    weights = np.zeros((len(share), end - begin), np.float32)
+    weights[np.arange(len(share))[:, None], pixels - begin] = share
+    held = slice(max(begin, 0), max(begin, 0, min(end, length)))
+    return _Band(cells, held, np.ascontiguousarray(weights[:, held.start - begin : held.stop - begin]))
 
 
 def sample(picture: NDArray[np.generic], rect: Rect, grid: int) -> NDArray[np.float32]:
@@ -89,13 +112,18 @@ def sample(picture: NDArray[np.generic], rect: Rect, grid: int) -> NDArray[np.fl
     -------
     (grid, grid) or (C, grid, grid) float32 array in the units of `picture`
     """
-    height, width = picture.shape[:2]
-    cols, x_start, x_stop = _weights(rect[0], rect[2], grid, width, keep_outside=True)
-    rows, y_start, y_stop = _weights(rect[1], rect[3], grid, height, keep_outside=True)
-    part = picture[y_start:y_stop, x_start:x_stop].astype(np.float32)
-    if part.ndim == 3:
-        part = np.ascontiguousarray(np.moveaxis(part, 2, 0))
-    return _resampled(part, rows, cols)
+    planes = picture if picture.ndim == 2 else np.moveaxis(picture, 2, 0)
+    height, width = planes.shape[-2:]
+    count = planes.size // (height * width)
+    rows = _line(rect[1], rect[3], grid, height, width)
+    cols = _line(rect[0], rect[2], grid, width, count * grid)
+    return _resampled(planes, rows, cols)
+
+
+def covered(rect: Rect, shape: tuple[int, int], grid: int) -> NDArray[np.float32]:
+    """How much of each cell lies on a picture of `shape` (H, W): what `sample` makes of ones, (grid, grid) float32."""
+    column = _line(rect[1], rect[3], grid, shape[0], grid).sums()
+    return column[:, None] * _line(rect[0], rect[2], grid, shape[1], grid).sums()
 
 
 def paste(values: NDArray[np.float32], rect: Rect, shape: tuple[int, int], outside: float) -> NDArray[np.float32]:
@@ -120,29 +148,21 @@ def paste(values: NDArray[np.float32], rect: Rect, shape: tuple[int, int], outsi
     if x1 <= x0 or y1 <= y0:
         return out
     to_x, to_y = grid_x / (rect[2] - rect[0]), grid_y / (rect[3] - rect[1])
-    cols, c0, c1 = _weights((x0 - rect[0]) * to_x, (x1 - rect[0]) * to_x, x1 - x0, grid_x, keep_outside=False)
-    rows, r0, r1 = _weights((y0 - rect[1]) * to_y, (y1 - rect[1]) * to_y, y1 - y0, grid_y, keep_outside=False)
-    out[y0:y1, x0:x1] = _resampled(values[r0:r1, c0:c1], rows, cols)
+    (left, right), (top, bottom) = ((x - rect[0]) * to_x for x in (x0, x1)), ((y - rect[1]) * to_y for y in (y0, y1))
+    rows = _line(top, bottom, y1 - y0, grid_y, grid_x, keep_outside=False)
+    cols = _line(left, right, x1 - x0, grid_x, y1 - y0, keep_outside=False)
+    out[y0:y1, x0:x1] = _resampled(values, rows, cols)
     return out
 
 
-def _resampled(part: NDArray[np.float32], rows: list[_Band], cols: list[_Band]) -> NDArray[np.float32]:
-    """``rows @ part @ cols.T`` for weights in bands; `part` is (..., H, W)."""
-    wide = np.empty((*part.shape[:-1], cols[-1].cells.stop), np.float32)
-    for band in cols:
-        np.matmul(part[..., band.pixels], band.weights.T, out=wide[..., band.cells])
-    out = np.empty((*part.shape[:-2], rows[-1].cells.stop, wide.shape[-1]), np.float32)
-    for band in rows:
-        np.matmul(band.weights, wide[..., band.pixels, :], out=out[..., band.cells, :])
-    return out
-
-
-def _bands(weights: NDArray[np.float32]) -> list[_Band]:
-    """Groups of cells, each with the source pixels in which it has weights that are not zero."""
-    bands = []
-    for first in range(0, len(weights), _BAND):
-        cells = slice(first, min(first + _BAND, len(weights)))
-        held = np.flatnonzero(weights[cells].any(axis=0))
-        pixels = slice(held[0], held[-1] + 1) if held.size else slice(0, 0)
-        bands.append(_Band(cells, pixels, np.ascontiguousarray(weights[cells, pixels])))
-    return bands
+def _resampled(planes: NDArray[np.generic], rows: _Line, cols: _Line) -> NDArray[np.float32]:
+    """`planes` (..., H, W) to (..., rows.cells, cols.cells)."""
+    part = np.ascontiguousarray(planes[..., rows.start : rows.stop, cols.start : cols.stop], np.float32)
+    low = np.zeros((*part.shape[:-2], rows.cells, part.shape[-1]), np.float32)
+    for band in rows.bands:
+        np.matmul(band.weights, part[..., band.pixels, :], out=low[..., band.cells, :])
+    flat = low.reshape(math.prod(low.shape[:-1]), part.shape[-1])
+    small = np.zeros((len(flat), cols.cells), np.float32)
+    for band in cols.bands:
+        np.matmul(flat[:, band.pixels], band.weights.T, out=small[:, band.cells])
+    return small.reshape(*low.shape[:-1], cols.cells)

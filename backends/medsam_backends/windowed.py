@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from .folder_backend import FolderBackend
 from .types import Embedding, Point, Prediction, Prompt
-from .window import Rect, paste, sample, window_rect
+from .window import Rect, covered, paste, sample, window_rect
 
 __all__ = ["OUTSIDE", "WindowBackend", "point_planes"]
 
@@ -45,15 +46,10 @@ class WindowBackend(FolderBackend):
         features = embedding.arrays["features"].astype(np.float32, copy=False)
         got = self._decoder.run({"features": features, **self._planes(embedding, prompt, rect, grid)})
         logits = got["logits"][0, 0]
-        return Prediction(
-            mask=paste(logits, rect, embedding.size, OUTSIDE) > 0,
-            iou=min(1.0, max(0.0, float(got["iou"].reshape(-1)[0]))),
-            logits=logits,
-            extent=rect,
-        )
+        iou = min(1.0, max(0.0, float(got["iou"].reshape(-1)[0])))
+        return _WindowPrediction(embedding.size, iou, logits, rect)
 
     def _planes(self, embedding: Embedding, prompt: Prompt, rect: Rect, grid: int) -> dict[str, NDArray[np.float32]]:
-        height, width = embedding.size
         uses = self.spec.prompts
         prior = np.zeros((grid, grid), np.float32)
         has_prior = prompt.prior is not None and "prior" in uses
@@ -64,14 +60,28 @@ class WindowBackend(FolderBackend):
         cells = np.array([rect[2] - rect[0], rect[3] - rect[1]], np.float64) / grid
         return {
             "window": np.broadcast_to(sample(embedding.arrays["picture"], rect, grid), (3, grid, grid))[None],
-            "valid": sample(np.ones((height, width), np.uint8), rect, grid)[None, None],
-            "rect": (np.array([rect]) / max(height, width)).astype(np.float32),
+            "valid": covered(rect, embedding.size, grid)[None, None],
+            "rect": (np.array([rect]) / max(embedding.size)).astype(np.float32),
             "scale": np.log2(cells)[None].astype(np.float32),
             "position": np.array([[0.0, 0.0] if position is None else [1.0, position]], np.float32),
             "prior": prior[None, None],
             "has_prior": np.array([[float(has_prior)]], np.float32),
             "points": point_planes(points, rect, grid)[None],
         }
+
+
+class _WindowPrediction(Prediction):
+    """A prediction whose mask is made when it is first looked at: rules that work on logits never do."""
+
+    size: tuple[int, int]
+
+    def __init__(self, size: tuple[int, int], iou: float, logits: NDArray[np.float32], extent: Rect) -> None:
+        self.__dict__.update(size=size, iou=iou, logits=logits, extent=extent)
+
+    @functools.cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        assert self.logits is not None and self.extent is not None
+        return paste(self.logits, self.extent, self.size, OUTSIDE) > 0
 
 
 def point_planes(points: Sequence[Point], rect: Rect, grid: int) -> NDArray[np.float32]:
