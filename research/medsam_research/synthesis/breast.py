@@ -28,7 +28,7 @@ def make(rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]
     gland = _gland(rng, canvas, breast, reach)
     muscle = _muscle(rng, canvas, breast) if rng.random() < 0.6 else None
     _strands(rng, canvas, breast)
-    masses = _masses(rng, canvas, breast) if rng.random() < 0.6 else []
+    masses = _masses(rng, canvas, breast) if rng.random() < 0.8 else []
     skin = breast & (soften(breast.astype(np.float32), 2.5) < 0.8)
     skin[:, : shape[1] // 12] = False
     canvas.image += skin * np.float32(rng.uniform(0, 0.15))
@@ -82,25 +82,46 @@ def _strands(rng: np.random.Generator, canvas: Canvas, breast: Mask) -> None:
 
 
 def _masses(rng: np.random.Generator, canvas: Canvas, breast: Mask) -> list[Mask]:
-    """Denser masses: smooth, lobed or with spikes; some with fuzzy edges."""
+    """Denser masses: smooth, lobed, ragged or with spikes; some with fuzzy edges, some half hidden in the gland."""
     rows, cols = np.nonzero(soften(breast.astype(np.float32), 8) > 0.9)
     made: list[Mask] = []
     for _ in range(int(rng.choice([1, 1, 2, 3])) if rows.size else 0):
         i = int(rng.integers(rows.size))
-        radius = rng.uniform(0.03, 0.13) * canvas.shape[0]
-        outline = blob(
-            rng,
-            (cols[i], rows[i]),
-            (radius, radius * rng.uniform(0.6, 1)),
-            roughness=rng.choice([0.06, 0.2, 0.35]),
-            waves=9,
-        )
-        mask = fill(canvas.shape, outline) & breast
-        shade = soften(mask.astype(np.float32), rng.uniform(1, 0.3 * radius + 1.5))
-        canvas.image += shade * rng.uniform(0.12, 0.45) * (1 + 0.1 * texture(rng, canvas.shape, 10))
+        radius = np.exp(rng.uniform(np.log(0.02), np.log(0.17))) * canvas.shape[0]
+        mask = _mass_shape(rng, canvas.shape, (float(cols[i]), float(rows[i])), radius) & breast
+        shade = soften(mask.astype(np.float32), rng.uniform(0.8, 0.25 * radius + 1.2))
+        grain = 1 + rng.uniform(0.05, 0.3) * texture(rng, canvas.shape, rng.uniform(4, 12), 3)
+        canvas.image += shade * rng.choice([rng.uniform(0.07, 0.2), rng.uniform(0.2, 0.6)]) * grain
+        if rng.random() < 0.4:
+            canvas.image += _spikes(rng, canvas.shape, (float(cols[i]), float(rows[i])), radius) * breast
         if np.count_nonzero(mask) > 30:
             made.append(mask)
     return made
+
+
+def _mass_shape(rng: np.random.Generator, shape: tuple[int, int], centre: tuple[float, float], radius: float) -> Mask:
+    """An outline that is smooth, lobed or ragged."""
+    rough = float(rng.choice([0.06, 0.15, 0.3]))
+    core = fill(shape, blob(rng, centre, (radius, radius * rng.uniform(0.5, 1)), roughness=rough, waves=9))
+    if rng.random() < 0.4:
+        return core
+    ragged = soften(core.astype(np.float32), 0.2 * radius + 0.8) + rng.uniform(0.05, 0.2) * texture(
+        rng, shape, 0.6 * radius + 3, 3
+    )
+    return (ragged > 0.5) & (soften(core.astype(np.float32), 0.5 * radius + 1) > 0.1)
+
+
+def _spikes(
+    rng: np.random.Generator, shape: tuple[int, int], centre: tuple[float, float], radius: float
+) -> NDArray[np.float32]:
+    """Thin bright lines that run out of a mass."""
+    total = np.zeros(shape, np.float32)
+    for angle in rng.uniform(0, 2 * np.pi, int(rng.integers(6, 22))):
+        reach = radius * np.array([0.5, 1.2, rng.uniform(1.5, 3)])
+        turns = angle + np.array([0, rng.normal(0, 0.1), rng.normal(0, 0.2)])
+        line = np.array(centre) + np.stack([np.cos(turns), np.sin(turns)], 1) * reach[:, None]
+        total += fill(shape, ribbon(spline(line, 20), np.linspace(0.12 * radius + 0.8, 0.6, 20)))
+    return soften(np.minimum(total, 2), 0.7) * np.float32(rng.uniform(0.05, 0.25))
 
 
 def _label(
@@ -112,7 +133,7 @@ def _label(
     masses: list[Mask],
 ) -> None:
     kind = rng.random()
-    if masses and kind < 0.6:
+    if masses and kind < 0.8:
         parts = masses
     elif kind < 0.9:
         parts = [m for m in (gland, muscle) if m is not None and np.count_nonzero(m) > 30]

@@ -20,7 +20,7 @@ from .registry import make_picture
 
 __all__ = ["main", "prepare_pictures", "prepare_volumes"]
 
-PICTURES_A_SHARD, VOLUMES_A_SHARD = 200, 20
+PICTURES_A_SHARD, VOLUMES_A_SHARD = 300, 20
 _log = logging.getLogger(__name__)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from . import body, bones, breast, cells, chest, dental, eye, retina, surface, tissue, ultrasound
+from . import body, bones, breast, cells, chest, dental, endoscopy, eye, retina, surface, tissue, ultrasound
 
 __all__ = ["FAMILIES", "Family", "make_picture"]
 
@@ -25,23 +25,24 @@ class Family:
     make: Callable[[np.random.Generator], Picture]
 
 
-# Modalities without real training data (X-ray, OCT, dental) get the largest shares.
+# Modalities without real training data (X-ray, OCT, dental) get the largest shares, then those with little
+# (endoscopy, glands, mammograms) or with objects that the real pictures lack (nerves, breast lesions).
 FAMILIES = (
     Family("chest", "XRay", 3.5, chest.make),
     Family("bones", "XRay", 1.5, bones.make),
     Family("dental", "Dental", 4.5, dental.make),
     Family("retina", "OCT", 5, retina.make),
-    Family("breast", "Mammography", 2.5, breast.make),
-    Family("tissue", "Pathology", 2.5, tissue.make),
+    Family("breast", "Mammography", 3, breast.make),
+    Family("tissue", "Pathology", 3.5, tissue.make),
     Family("cells", "Microscopy", 2.5, cells.make),
     Family("fundus", "Fundus", 2, eye.make_fundus),
     Family("angiogram", "OCTA", 0.7, eye.make_angiogram),
-    Family("ultrasound", "US", 2, ultrasound.make),
-    Family("endoscopy", "Endoscopy", 1, surface.make_endoscopy),
+    Family("ultrasound", "US", 3, ultrasound.make),
+    Family("endoscopy", "Endoscopy", 3.5, endoscopy.make),
     Family("skin", "Dermoscopy", 0.8, surface.make_skin),
-    Family("ct", "CT", 2, body.make_ct),
-    Family("mr", "MR", 2, body.make_mr),
-    Family("pet", "PET", 1, body.make_pet),
+    Family("ct", "CT", 1.5, body.make_ct),
+    Family("mr", "MR", 1.5, body.make_mr),
+    Family("pet", "PET", 0.7, body.make_pet),
 )
 _ATTEMPTS = 10
 

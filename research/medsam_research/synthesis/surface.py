@@ -1,4 +1,4 @@
-"""Colour pictures of surfaces: endoscopic views with folds, lumen and polyps; skin with lesions and hair."""
+"""Colour pictures of the skin under the dermatoscope: lesions, pigment and hair."""
 
 from __future__ import annotations
 
@@ -7,64 +7,9 @@ from numpy.typing import NDArray
 
 from .canvas import Canvas, blob, fill, finish, noise, pick_size, ribbon, soften, spline, texture
 
-__all__ = ["make_endoscopy", "make_skin"]
+__all__ = ["make_skin"]
 
 Picture = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-
-
-def make_endoscopy(rng: np.random.Generator) -> Picture:
-    """A view into the bowel; labels: polyps, sometimes an instrument."""
-    shape = pick_size(rng)
-    height, width = shape
-    base = np.array([rng.uniform(0.6, 0.95), rng.uniform(0.25, 0.55), rng.uniform(0.15, 0.45)])
-    rows, cols = np.indices(shape, dtype=np.float32)
-    lumen = rng.uniform(0.2, 0.8, 2) * (height, width)
-    away = np.hypot(rows - lumen[0], cols - lumen[1]) / max(shape)
-    folds = np.sin(away * rng.uniform(20, 45) + 1.5 * noise(rng, shape, 50)) * np.clip(1 - away, 0, 1)
-    relief = rng.uniform(0.05, 0.2) * folds + 0.08 * noise(rng, shape, 40) + 0.03 * texture(rng, shape, 9)
-    light = 0.55 + 0.45 * np.clip(away / rng.uniform(0.2, 0.6), 0, 1) + relief
-    hue = np.ones((*shape, 3), np.float32)
-    canvas = Canvas(light)
-    for _ in range(int(rng.choice([1, 1, 1, 2, 3]))):
-        _polyp(rng, canvas, hue)
-    if rng.random() < 0.15:
-        start, end = rng.uniform(0, 1, 2) * (width, height), np.array([rng.uniform(0, 1) * width, height + 20])
-        tool = fill(shape, ribbon(spline(np.array([start, (start + end) / 2, end])), rng.uniform(0.03, 0.08) * width))
-        canvas.paint(tool, 0.6 + 0.3 * noise(rng, shape, (60, 4)))
-        hue[tool] = [0.75, 1.6, 1.9]
-        canvas.label(tool)
-    vessels = np.clip(1 - np.abs(noise(rng, shape, 24)) * 9, 0, 1) * rng.uniform(0, 0.25)
-    image = base * hue * canvas.image[:, :, None] * (1 - vessels[:, :, None] * [0.2, 1, 1])
-    shine = noise(rng, shape, rng.uniform(3, 7)) + 2.2 * np.clip(canvas.image - 0.9, 0, 1)
-    image += soften((shine > 2.9).astype(np.float32), 0.8)[:, :, None] * 0.9
-    if rng.random() < 0.6:
-        edge = np.maximum(np.abs(cols / width - 0.5), np.abs(rows / height - 0.5)) + 0.3 * np.hypot(
-            cols / width - 0.5, rows / height - 0.5
-        )
-        seen = edge < rng.uniform(0.6, 0.68)
-        image *= seen[:, :, None]
-        canvas.labels[~seen] = 0
-    return finish(
-        image.astype(np.float32), rng.uniform(0.5, 1.3), 0.012 * noise(rng, shape, 1.3)[:, :, None]
-    ), canvas.labels
-
-
-def _polyp(rng: np.random.Generator, canvas: Canvas, hue: NDArray[np.float32]) -> None:
-    """A bulge lit from the camera: bright on its top, dark at its foot; tint and grain a little other."""
-    height, width = canvas.shape
-    centre = np.array([rng.uniform(0.15, 0.85) * width, rng.uniform(0.15, 0.85) * height])
-    radii = rng.uniform(0.06, 0.28, 2) * min(canvas.shape)
-    outline = blob(rng, tuple(centre), tuple(radii), roughness=rng.uniform(0.04, 0.16))
-    mask = fill(canvas.shape, outline)
-    plain = mask.astype(np.float32)
-    dome = soften(plain, radii.mean() * 0.4) * plain
-    lit = soften(np.roll(plain, (-int(radii[1] * 0.3), -int(radii[0] * 0.3)), (0, 1)), radii.mean() * 0.3) * plain
-    strength = rng.uniform(0.05, 0.4)
-    foot = soften(plain, radii.mean() * 0.12 + 1) * (1 - plain)
-    canvas.image += strength * (dome + 0.6 * lit - 0.7 * plain) - foot * np.float32(rng.uniform(0, 0.4))
-    canvas.image += plain * (rng.normal(0, 0.06) + 0.05 * texture(rng, canvas.shape, 10))
-    hue *= 1 + soften(plain, 1)[:, :, None] * rng.normal(0, 0.12, 3).astype(np.float32)
-    canvas.label(mask)
 
 
 def make_skin(rng: np.random.Generator) -> Picture:

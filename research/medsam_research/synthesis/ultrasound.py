@@ -6,23 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .canvas import Canvas, Mask, blob, fill, finish, noise, pick_size, soften, texture
+from .soft_tissue import draw_breast_lesion, draw_nerve
 
 __all__ = ["make"]
 
 
 def make(rng: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A scan; labels: lesions and cysts, or a head, or a chamber with its wall."""
+    """A scan; labels: lesions and cysts, a nerve, a head, or a chamber with its wall."""
     shape = pick_size(rng)
     canvas = Canvas(_tissue(rng, shape))
-    kind = rng.random()
-    if kind < 0.5:
-        _lesions(rng, canvas)
-    elif kind < 0.7:
-        _head(rng, canvas)
-    else:
-        _chambers(rng, canvas)
+    drawings = (_lesions, draw_breast_lesion, draw_nerve, _head, _chambers)
+    draw = drawings[int(rng.choice(len(drawings), p=[0.2, 0.3, 0.2, 0.13, 0.17]))]
+    draw(rng, canvas)
     image = _speckled(rng, canvas.image)
-    fan = _field(rng, shape)
+    linear = draw in (draw_breast_lesion, draw_nerve) and rng.random() < 0.9
+    fan = np.ones(shape, bool) if linear else _field(rng, shape)
     canvas.labels[~fan] = 0
     return finish(image * fan), canvas.labels
 
@@ -44,7 +42,7 @@ def _lesions(rng: np.random.Generator, canvas: Canvas) -> None:
         radii = rng.uniform(0.05, 0.24, 2) * min(canvas.shape)
         mask = fill(
             canvas.shape,
-            blob(rng, centre, tuple(radii), angle=rng.normal(0, 0.4), roughness=rng.choice([0.05, 0.2, 0.35])),
+            blob(rng, centre, tuple(radii), angle=rng.normal(0, 0.4), roughness=rng.choice([0.05, 0.1, 0.2])),
         )
         cyst = rng.random() < 0.35
         around = canvas.image[mask].mean() if mask.any() else 0.3
@@ -118,11 +116,11 @@ def _speckled(rng: np.random.Generator, image: NDArray[np.float32]) -> NDArray[n
     spread = (rng.uniform(0.9, 1.8), rng.uniform(1.2, 3.2))
     real, imaginary = noise(rng, image.shape, spread), noise(rng, image.shape, spread)
     envelope = np.sqrt(real**2 + imaginary**2) / np.float32(1.25)
-    mix = rng.uniform(0.45, 1)
+    mix = rng.uniform(0.2, 0.85)
     image = np.clip(image, 0, 1) * (1 - mix + mix * envelope)
     rows = np.linspace(0, 1, image.shape[0], dtype=np.float32)[:, None]
     image = image * np.exp(-rng.uniform(0, 1.2) * rows) * (1 + 0.1 * noise(rng, image.shape, 60))
-    return np.clip(image * rng.uniform(1, 1.8), 0, 1) ** rng.uniform(0.5, 1.1)
+    return soften(np.clip(image * rng.uniform(0.7, 1.4), 0, 1) ** rng.uniform(0.6, 1.2), rng.uniform(0.2, 0.9))
 
 
 def _field(rng: np.random.Generator, shape: tuple[int, int]) -> Mask:
