@@ -9,6 +9,8 @@ import pytest
 from medsam_research.data.packed import Item, Pack, write_pack
 from medsam_research.data.pictures import PictureSource
 from medsam_research.data.transplant import kind_of, transplant
+from medsam_research.training.config import from_arguments
+from medsam_research.training.feed import stream_config
 
 SIDE = 128
 
@@ -105,3 +107,9 @@ def test_a_source_transplants_as_often_as_asked(tmp_path: Path) -> None:
 
 def test_parts_of_one_collection_are_of_a_kind() -> None:
     assert kind_of("ISIC2017") == kind_of("ISIC2017-b") != kind_of("HC18")
+
+
+def test_a_run_hands_the_share_to_its_training_stream_only() -> None:
+    config, _ = from_arguments(["--output", "run", "--transplant", "0.4"])
+    assert stream_config(config).transplant == 0.4
+    assert stream_config(config, "val").transplant == 0.0
