@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,13 @@ from medsam_research.data.config import MODALITIES
 from medsam_research.data.packed import Pack
 from medsam_research.synthesis import prepare
 from medsam_research.synthesis.anatomy import make_volume
+from medsam_research.synthesis.bodies import BODIES
 from medsam_research.synthesis.canvas import Canvas, blob, fill, noise, ribbon, spline
+from medsam_research.synthesis.phantom import Phantom, scanned
 from medsam_research.synthesis.registry import FAMILIES, Family, make_picture
+from medsam_research.synthesis.scanner import TISSUES, Scanner
 
+by_body = pytest.mark.parametrize("make", BODIES, ids=lambda make: make.__name__)
 by_name = pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
 
 
@@ -51,6 +56,45 @@ def test_volumes_have_objects_in_several_slices() -> None:
         assert labels.any((1, 2)).sum() >= 3
         assert min(spacing) > 0
         assert modality in ("CT", "MR", "PET")
+
+
+@by_body
+def test_every_body_holds_objects_and_shows_them(make: Callable[[np.random.Generator], Phantom]) -> None:
+    for seed in range(2):
+        voxels, labels, spacing, modality = scanned(make(np.random.default_rng(seed)))
+        assert voxels.dtype == labels.dtype == np.uint8
+        assert voxels.shape == labels.shape
+        assert voxels.shape[0] >= 20
+        assert max(voxels.shape) <= 160
+        assert labels.any((1, 2)).sum() >= 3
+        assert int(np.percentile(voxels, 99)) - int(np.percentile(voxels, 1)) > 40
+        assert max(spacing) / min(spacing) < 7
+        assert modality in ("CT", "MR")
+
+
+@by_body
+def test_a_seed_builds_the_same_body_again(make: Callable[[np.random.Generator], Phantom]) -> None:
+    first, second = (scanned(make(np.random.default_rng(7))) for _ in range(2))
+    assert np.array_equal(first[0], second[0])
+    assert np.array_equal(first[1], second[1])
+    assert first[2:] == second[2:]
+
+
+def test_a_ball_has_its_volume_and_its_label() -> None:
+    rng = np.random.default_rng(0)
+    phantom = Phantom(rng, Scanner(rng, "CT"), (80, 80, 80))
+    phantom.fill("fat")
+    label = phantom.lay(phantom.mould().ball((0, 0, 0), 20).mask(), "muscle")
+    volume = np.count_nonzero(phantom.labels == label) * float(np.prod(phantom.spacing))
+    assert volume == pytest.approx(4 / 3 * np.pi * 20**3, rel=0.25)
+    assert phantom.values[phantom.labels == label].mean() > phantom.values[phantom.labels == 0].mean()
+
+
+def test_ct_keeps_the_order_of_the_tissues() -> None:
+    scanner = Scanner(np.random.default_rng(2), "CT")
+    tones = [scanner.tone(tissue) for tissue in ("air", "lung", "fat", "water", "muscle", "cortex bone")]
+    assert tones == sorted(tones)
+    assert {"air", "fat", "muscle"} <= set(TISSUES)
 
 
 def test_shards_follow_from_their_number_and_are_not_made_twice(

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .bodies import make_body
+from .phantom import SyntheticVolume
 from .solid import Mask, Solid, Triple, smooth_field
 
 __all__ = ["SyntheticVolume", "make_volume"]
 
-SyntheticVolume = tuple[NDArray[np.uint8], NDArray[np.uint8], Triple, str]
-"""Voxels (S, R, C) as uint8 grey, labels (S, R, C) as uint8, spacing along the axes, modality."""
+_BODY_SHARE = 2 / 3
 
 
 class _Scan:
@@ -63,7 +64,12 @@ class _Scan:
 
 
 def make_volume(rng: np.random.Generator) -> SyntheticVolume:
-    """One volume of 12 to 48 slices of 48 to 128 pixels a side, uint8, with its labels and spacing."""
+    """One volume, uint8, with its labels and spacing: mostly a body built in millimetres, else a looser plan."""
+    return make_body(rng) if rng.random() < _BODY_SHARE else _loose_volume(rng)
+
+
+def _loose_volume(rng: np.random.Generator) -> SyntheticVolume:
+    """One volume of 12 to 48 slices of 32 to 128 pixels a side."""
     plans: tuple[Callable[[_Scan], None], ...] = (_organs, _organs, _spine, _heart, _head, _limb, _crop, _lesions)
     plan = plans[int(rng.integers(len(plans)))]
     shape = (int(rng.integers(12, 49)), int(rng.integers(56, 129)), int(rng.integers(56, 129)))

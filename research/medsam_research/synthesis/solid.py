@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["Solid", "smooth_field"]
+__all__ = ["Solid", "rotation", "smooth_field"]
 
 Field = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -53,7 +53,7 @@ class Solid:
 
     def distance(self, centre: Triple, radii: Triple, *, power: float = 2.0) -> Field:
         """0 at the centre of a turned (super-)ellipsoid, 1 at its surface."""
-        turn = _rotation(self.rng, 0.4)
+        turn = rotation(self.rng, 0.4)
         off = [at - np.float32(c) for at, c in zip(self._at, centre, strict=True)]
         total = np.zeros(self.shape, np.float32)
         for row, radius in zip(turn, radii, strict=True):
@@ -87,7 +87,7 @@ class Solid:
         return ndimage.binary_erosion(mask, iterations=voxels)
 
 
-def _rotation(rng: np.random.Generator, spread: float) -> NDArray[np.float64]:
+def rotation(rng: np.random.Generator, spread: float) -> NDArray[np.float64]:
     """A random rotation by about `spread` radians."""
     skew = rng.normal(0, spread, 3)
     generator = np.array([[0, -skew[2], skew[1]], [skew[2], 0, -skew[0]], [-skew[1], skew[0], 0]])

@@ -1,0 +1,44 @@
+"""Draws one of the bodies built in millimetres: spine, vessels, bowel, brain, chest, belly, pelvis or thigh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .bowel import make_bowel
+from .brain import make_brain, make_hippocampus, make_plaques, make_tumour
+from .pelvis import make_pelvis, make_prostate, make_thigh
+from .phantom import Phantom, SyntheticVolume, scanned
+from .trunk import make_belly, make_chest
+from .vertebrae import make_spine
+from .vessels import make_aorta
+
+__all__ = ["BODIES", "make_body"]
+
+# How often each is drawn: most for what real training data lack.
+BODIES: dict[Callable[[np.random.Generator], Phantom], int] = {
+    make_spine: 4,
+    make_aorta: 4,
+    make_bowel: 3,
+    make_brain: 2,
+    make_hippocampus: 1,
+    make_plaques: 2,
+    make_tumour: 2,
+    make_belly: 4,
+    make_chest: 2,
+    make_pelvis: 2,
+    make_prostate: 1,
+    make_thigh: 2,
+}
+_ATTEMPTS = 20
+
+
+def make_body(rng: np.random.Generator) -> SyntheticVolume:
+    """One volume with at least one object; raises RuntimeError if none comes out in many attempts."""
+    plans, weights = list(BODIES), np.array(list(BODIES.values()), float)
+    for _ in range(_ATTEMPTS):
+        phantom = plans[int(rng.choice(len(plans), p=weights / weights.sum()))](rng)
+        if phantom.labels.any():
+            return scanned(phantom)
+    raise RuntimeError(f"no object in {_ATTEMPTS} bodies")
