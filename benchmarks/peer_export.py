@@ -1,6 +1,7 @@
 """``python -m benchmarks.peer_export SYSTEM FOLDER``: a system's graphs as `torch.onnx.export` writes them unasked.
 
-This is what somebody without this project's templates would run; weights are PyTorch's initial ones.
+This is what somebody without this project's templates would run, the decoder as SAM's authors write it; weights are
+PyTorch's initial ones.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ def main() -> None:
     """Write ``encoder.onnx`` and ``decoder.onnx``."""
     import torch
     from medsam_research.published.system import build
+    from medsam_research.published.textbook import textbook
     from medsam_research.templates.export import Decoder, Encoder
 
     system, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
     module = build(system)
+    textbook(module.mask_decoder)
     side = module.prompt_encoder.input_size
     examples = {
         "encoder": (Encoder(module), (torch.rand(1, 3, side, side),), ["image"]),

@@ -22,9 +22,11 @@ def torch_system(system: str, threads: int) -> tuple[Callable[[Array], Array], C
     """Encoder, decoder and input side of a system with PyTorch's own initial weights."""
     import torch
     from medsam_research.published.system import build
+    from medsam_research.published.textbook import textbook
 
     torch.set_num_threads(threads)
     module = build(system)
+    textbook(module.mask_decoder)
 
     def encode(image: Array) -> Array:
         with torch.inference_mode():

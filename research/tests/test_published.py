@@ -11,6 +11,7 @@ import torch
 from medsam_backends.checkpoints.state_dict import expected_tensors
 from medsam_backends.preprocess import network_input
 from medsam_research.published.system import SYSTEMS, PublishedSystem, build
+from medsam_research.published.textbook import textbook
 
 sys.path.append(str(Path(__file__).parents[2] / "backends" / "tests"))
 import published_reference as published  # noqa: E402
@@ -55,3 +56,15 @@ def test_the_published_weights_load_strictly_and_give_the_reference(name: str) -
     module.load_state_dict(torch.load(published.real_checkpoint(), weights_only=True), strict=True)
     for case in published.cases(name):
         check("litemedsam", module, case)
+
+
+@torch.inference_mode()
+def test_the_decoder_as_its_authors_write_it_gives_the_same_masks() -> None:
+    system = build("litemedsam")
+    features, boxes = torch.rand(1, 256, 64, 64), torch.tensor([[8.0, 9.0, 70.0, 80.0], [100.0, 20.0, 200.0, 90.0]])
+    logits, iou = system.decode(features, boxes)
+    textbook(system.mask_decoder)
+    plain_logits, plain_iou = system.decode(features, boxes)
+    assert not torch.equal(logits, plain_logits)  # computed in another order
+    torch.testing.assert_close(plain_logits, logits, atol=1e-4 * float(logits.std()), rtol=0)
+    torch.testing.assert_close(plain_iou, iou, atol=1e-5, rtol=0)

@@ -14,18 +14,17 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
-from types import MethodType
 
 import numpy as np
 import torch
 from medsam_backends.runtimes import Session, SessionOptions, get_runtime
 from torch import Tensor, nn
 
-from ..published.mask_decoder import GRID, Attention, ImageToTokens, MaskDecoder, TokensToImage
 from ..published.system import SYSTEMS, PublishedSystem, build
+from ..published.textbook import textbook
 from .export import DATA, Decoder, Encoder
 
-__all__ = ["main", "textbook"]
+__all__ = ["main"]
 
 PLAIN_OPSET = 17
 """As MedficientSAM's authors export."""
@@ -38,19 +37,6 @@ print(time.process_time(), re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/statu
 """
 
 Arrays = dict[str, np.ndarray]
-
-
-def textbook(decoder: MaskDecoder) -> None:
-    """Make a decoder compute as SAM's authors write it: projections where they stand, enlargement by convolutions."""
-    for module in decoder.modules():
-        if isinstance(module, (TokensToImage, ImageToTokens)):
-            module.forward = MethodType(Attention.forward, module)
-    decoder._mask = MethodType(_textbook_mask, decoder)
-
-
-def _textbook_mask(decoder: MaskDecoder, image: Tensor, kernel: Tensor) -> Tensor:
-    up = decoder.output_upscaling(image.transpose(1, 2).unflatten(2, (GRID, GRID)))
-    return (kernel[:, None] @ up.flatten(2)).unflatten(2, (4 * GRID, 4 * GRID))
 
 
 def plain_export(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], path: Path) -> None:
