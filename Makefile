@@ -13,7 +13,7 @@ help:
 	@echo "make test           style, types and tests of all that users run"
 	@echo "make test-research  tests of training and of the published architectures (PyTorch, in .venv-research)"
 	@echo "make train          synthesis, training and export of the bundled models from DATA, into runs (hours)"
-	@echo "make bench          speed and memory beside the published systems, into bench-output (half an hour; QUICK=1: a minute)"
+	@echo "make bench          speed and memory beside the published systems, into bench-output (12 minutes; QUICK=1: one, FULL=1: over an hour)"
 	@echo "make format         bring the code into its style"
 
 demo: $(STAMPS)/run
@@ -54,7 +54,7 @@ train: $(STAMPS)/research
 
 # Peers in PyTorch take part where `make test-research` has made their environment.
 bench: $(STAMPS)/bench
-	PYTHONPATH=.:backends $(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+	PYTHONPATH=.:backends $(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full) $(if $(RESUME),--resume)
 
 format: $(STAMPS)/test
 	$(BIN)/ruff check --fix backends benchmarks MedSAMLite research docs

@@ -17,7 +17,7 @@ from .results import Results
 from .timing import interleaved
 from .workers import Worker, WorkerError
 
-__all__ = ["PARTS", "measure"]
+__all__ = ["PARTS", "export_plain", "measure"]
 
 PARTS = {
     "product": ("encode", "decode", "input"),
@@ -72,9 +72,8 @@ def _peers(plan: Plan, model: Model, results: Results) -> dict[str, tuple[dict[s
     engines: dict[str, tuple[dict[str, Any], str]] = {
         f"{model.name} torch": ({"kind": "torch", "system": model.system, "threads": plan.threads}, plan.torch)
     }
-    folder = plan.work / "plain" / model.name
     try:
-        run([plan.torch, "-m", "benchmarks.peer_export", model.system, str(folder)], environment())
+        folder = export_plain(plan, model.system)
     except RuntimeError as error:
         results.skipped[f"{model.name} plain export"] = str(error)
         return engines
@@ -82,6 +81,22 @@ def _peers(plan: Plan, model: Model, results: Results) -> dict[str, tuple[dict[s
         engine = {"kind": "plain", "folder": str(folder), "runtime": runtime, "threads": plan.threads}
         engines[f"{model.name} plain {runtime}"] = (engine, sys.executable)
     return engines
+
+
+def export_plain(plan: Plan, system: str) -> Path:
+    """The folder of a system's plain export, made if this run has not done so yet.
+
+    Raises
+    ------
+    RuntimeError
+        If it cannot be exported.
+    """
+    folder = plan.work / "plain" / system
+    if not (folder / "decoder.onnx").is_file():
+        if plan.torch is None:
+            raise RuntimeError("no Python with PyTorch was found")
+        run([plan.torch, "-m", "benchmarks.peer_export", system, str(folder)], environment())
+    return folder
 
 
 def _group(plan: Plan, group: str, engines: dict[str, tuple[dict[str, Any], str]], results: Results) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .processes import environment, python_with, run
 
-__all__ = ["BUNDLED", "FULL", "QUICK", "Effort", "Model", "Plan", "prepare"]
+__all__ = ["BUNDLED", "FULL", "QUICK", "USUAL", "Effort", "Model", "Plan", "prepare"]
 
 BUNDLED = "bundled"
 """Short for the default bundled model in the names of measurements."""
@@ -24,26 +24,43 @@ class Effort:
     repeats : rounds of interleaved tasks, and of processes
     budget_s : no further round of a group of tasks begins after so long
     sample_s : short calls are repeated for so long within a round
+    long_s : a whole case that takes longer is run once
     side : of slices and pictures, in pixels
     volumes : slices of the three volumes: of the case with two boxes, with one and six, and of the large one (0: none)
     systems : published systems beside the bundled model; None for all that the package can import
+    memory_slices, memory_cache_mib : of the volumes whose segmentation's memory is measured, and the cache's bound
     """
 
     repeats: int
     budget_s: float
     sample_s: float
+    long_s: float
     side: int
     volumes: tuple[int, int, int]
     growth_slices: tuple[int, ...]
     growth_boxes: tuple[int, ...]
     growth_sides: tuple[int, ...]
     systems: tuple[str, ...] | None
+    memory_slices: tuple[int, ...]
+    memory_cache_mib: int
 
 
 FULL = Effort(
-    7, 45, 0.25, 512, (60, 300, 1000), (5, 10, 20, 40, 60), (1, 2, 3, 4, 6, 8), (128, 256, 384, 512, 768, 1024), None
+    7,
+    45,
+    0.25,
+    60,
+    512,
+    (60, 300, 1000),
+    (5, 10, 20, 40, 60),
+    (1, 2, 3, 4, 6, 8),
+    (128, 256, 384, 512, 768, 1024),
+    None,
+    (50, 100, 200, 400),
+    64,
 )
-QUICK = Effort(1, 1, 0.0, 128, (12, 20, 0), (2, 4), (1, 2), (64, 128), ())
+USUAL = replace(FULL, repeats=3, budget_s=20, sample_s=0.1, long_s=10, systems=("litemedsam", "medficientsam-l1"))
+QUICK = Effort(1, 1, 0.0, 10, 128, (12, 20, 0), (2, 4), (1, 2), (64, 128), (), (8, 16), 4)
 
 
 @dataclass(frozen=True)

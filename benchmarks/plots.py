@@ -86,8 +86,9 @@ def _cases(path: Path, results: Results) -> None:
 
 
 def _growth(path: Path, results: Results) -> None:
-    figure, axes = plt.subplots(1, len(GROWTH), figsize=(11, 3.2))
-    for axis, (what, label) in zip(axes, GROWTH.items(), strict=True):
+    figure, axes = plt.subplots(1, len(GROWTH) + 1, figsize=(14, 3.2))
+    _memory(axes[-1], results)
+    for axis, (what, label) in zip(axes[:-1], GROWTH.items(), strict=True):
         fit = results.facts["growth"][what]
         values = np.array(fit["values"])
         fine = np.linspace(0, values.max(), 60)
@@ -99,3 +100,15 @@ def _growth(path: Path, results: Results) -> None:
         axis.set_title(f"{name}, largest residual {100 * fit['residual']:.0f} %")
         axis.legend(frameon=False)
     _save(figure, path)
+
+
+def _memory(axis: Any, results: Results) -> None:
+    found = results.facts.get("memory")
+    if found is None:
+        axis.set_visible(False)
+        return
+    axis.plot(found["slices"], found["mib"], "o-", color="#d95f4c", label="at most")
+    axis.axhline(found["cache_mib"], color="#9aa5b1", label="bound of the cache")
+    axis.set(xlabel="slices in the box", ylabel="MiB beyond the volume", xlim=(0, None), ylim=(0, None))
+    axis.set_title("memory")
+    axis.legend(frameon=False)

@@ -46,6 +46,7 @@ class ProcessRun:
 def environment(models: Path | None = None) -> dict[str, str]:
     """The environment of a child: it finds this checkout's packages, and models only in `models`."""
     changed = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, _PATHS)))
+    changed.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package is compiled, whoever measures it
     if chosen() == "processor":  # the waiting of further threads would count
         changed |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     if models is not None:

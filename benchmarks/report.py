@@ -39,6 +39,8 @@ def _page(plan: Plan, machine: dict[str, Any], results: Results, found: list[Row
     yield from _timings(results, "volumes/")
     yield "\n## Growth\n"
     yield from _growth(results)
+    yield "\n## Memory beyond the volume, every slice of it segmented\n"
+    yield from _memory(results)
     yield "\n## Start, ms\n"
     yield from _timings(results, "startup/")
     imports = results.facts.get("import_s", {})
@@ -134,6 +136,14 @@ def _growth(results: Results) -> Iterator[str]:
         values, seconds = (" ".join(map(_number, map(float, fit[key]))) for key in ("values", "seconds"))
         lines.append((what, values, seconds, line, f"{100 * fit['residual']:.0f} %"))
     yield from table(heads, lines)
+
+
+def _memory(results: Results) -> Iterator[str]:
+    found = results.facts.get("memory", {"slices": [], "mib": [], "cache_mib": 0})
+    lines = (
+        (str(n), _number(mib), str(found["cache_mib"])) for n, mib in zip(found["slices"], found["mib"], strict=True)
+    )
+    yield from table(("slices", "MiB at most", "of it the cache's bound, MiB"), lines)
 
 
 def _graphs(results: Results) -> Iterator[str]:

@@ -41,6 +41,12 @@ class Results:
         medians = {key: median for key, name in names.items() if (median := self.median(name)) is not None}
         return min(medians, key=lambda key: medians[key]) if medians else None
 
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Results:
+        """What `as_json` gave."""
+        timings = {name: Timing(tuple(found["seconds"])) for name, found in content["timings"].items()}
+        return cls(timings, dict(content["facts"]), dict(content["skipped"]))
+
     def as_json(self) -> dict[str, Any]:
         """Plain values: seconds of every repeat, their median and spread."""
         timings = {

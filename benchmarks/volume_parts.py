@@ -48,7 +48,8 @@ def volume_parts(folder: Path, runtime: str, threads: int) -> dict[str, Part]:
 
     def encode_slices(slices: int = 10, side: int = 512) -> float:
         [found] = segmenter(slices, side).segment(targets(slices, side, 1))
-        return float(found.timings.encode_s)
+        spent = found.timings  # of the time in which threads were busy, the share that went into encoding
+        return float(spent.busy_s * spent.encode_s / (spent.encode_s + spent.decode_s))
 
     def preview(side: int = 512, cached: bool = True) -> float:
         made = segmenter(5, side)
