@@ -82,6 +82,14 @@ class Engine:
         """The slice as the model sees it, (H, W) or (H, W, 3) uint8."""
         return self._segmenter(view).model.picture(index)
 
+    def prepare(self, view, indices, isCancelled):
+        """Encode slices until something else is to be done or the cache is half full, so that nothing is pushed out."""
+        model = self._segmenter(view).model
+        for index in indices:
+            if isCancelled() or 2 * self.cache.counters.size_bytes >= self.cache.max_bytes:
+                return
+            model.embedding(index)
+
     def preview(self, view, index, box):
         """The mask of one slice of `box` from its cross-section there: (H, W) bool and the predicted IoU."""
         segmenter = self._segmenter(view)

@@ -23,6 +23,7 @@ from .ModalityChoice import ModalityChoice
 from .ModelManager import ModelManager
 from .ModelPicture import ModelPicture
 from .Placement import Placement
+from .Prefetch import Prefetch
 from .RangeEditor import RangeEditor
 from .ResultView import ResultView
 from .SetupView import SetupView
@@ -55,6 +56,7 @@ class Panel(VTKObservationMixin):
         self.buttons = ButtonStates(self.ui, self.logic, self.setup)
         self.models = ModelManager()
         self.preview = SlicePreview(self.logic)
+        self.prefetch = Prefetch(self.logic, self.preview)
         self.placement = Placement(self.showError, self.refresh)
         self.corrections = Corrections(self.placement, self.logic, self._start, self.showError)
         self.range = RangeEditor(self.ui, self.logic, self.preview, self.showError)
@@ -91,6 +93,7 @@ class Panel(VTKObservationMixin):
         self._isEntered = False
         self.placement.cancel()
         self.preview.setBox(None)
+        self.prefetch.stop()
         self.shortcuts.remove()
         self.disconnectParameterNode()
 
@@ -100,6 +103,7 @@ class Panel(VTKObservationMixin):
         self.removeObservers()
         self.follower.close()
         self.preview.close()
+        self.prefetch.close()
         self.logic.changed, self.logic.finished = lambda: None, lambda job: None
         self.logic.close()
 
@@ -257,10 +261,12 @@ class Panel(VTKObservationMixin):
         )
 
     def _refreshPreview(self, box):
-        usable = box is not None and self._isEntered and self._parameters.preview and self.setup.isReady()
-        wanted = box if usable and self.logic.stateOf(box) in ("drawn", "changed") else None
-        self.preview.setBox(wanted)
+        ready = self._isEntered and self.setup.isReady()
+        usable = ready and box is not None and self._parameters.preview
+        self.preview.setBox(box if usable and self.logic.stateOf(box) in ("drawn", "changed") else None)
         self.picture.show(self._parameters, box)
+        if ready:
+            self.prefetch.follow(box)
 
     def _start(self, call):
         self.status.started()

@@ -44,6 +44,7 @@ class MedSAMLiteParameterNode:
     boxMargin : voxels by which a box is grown in its plane before the model sees it
     cacheMegabytes : bound of the embedding cache
     threads : of the inference; 0 leaves one core free where there are more than two
+    prefetch : slices round the one in view are encoded while nothing else is to be done
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
@@ -62,3 +63,4 @@ class MedSAMLiteParameterNode:
     cacheMegabytes: Annotated[int, WithinRange(0, 65536)] = 512
     threads: Annotated[int, WithinRange(0, 256)] = 0
     runtime: str = "onnxruntime"
+    prefetch: bool = True

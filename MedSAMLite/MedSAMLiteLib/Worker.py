@@ -31,6 +31,7 @@ class Job:
         what was reported; at the very end in every case, also when cancelled
     kind : of several waiting jobs of one kind only the latest runs, if `latestOnly`
     boxIds : IDs of the nodes that it works for
+    isBackground : runs when nothing else waits, and is cancelled by any job that is none
     """
 
     function: Callable[["Job"], Any]
@@ -41,6 +42,7 @@ class Job:
     kind: str = ""
     latestOnly: bool = False
     boxIds: frozenset = frozenset()
+    isBackground: bool = False
     state: str = "waiting"
     error: Exception | None = None
     _cancelled: threading.Event = field(default_factory=threading.Event)
@@ -108,6 +110,9 @@ class Worker:
         with self._condition:
             if self._closed:
                 raise RuntimeError("The worker is closed.")
+            if not job.isBackground:
+                for other in [other for other in self._active if other.isBackground]:
+                    other.cancel()
             if job.latestOnly:
                 for other in [other for other in self._waiting if other.kind == job.kind]:
                     other.cancel()
@@ -193,7 +198,8 @@ class Worker:
                 self._condition.wait_for(lambda: self._waiting or self._closed)
                 if not self._waiting:
                     return
-                job = self._waiting.pop(0)
+                job = min(self._waiting, key=lambda job: job.isBackground)  # the first of equals
+                self._waiting.remove(job)
             if job.isCancelled:
                 self.send(job, "cancelled", None)
                 del job
