@@ -40,8 +40,8 @@ class Views:
     reach : share of the box over which a change that the user made on a slice fades, one standard deviation
     """
 
-    along: int = 24
-    across: int = 8
+    along: int = 12
+    across: int = 5
     least: int = 4
     weight: float = 0.6
     smooth: float = 0.5
