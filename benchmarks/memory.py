@@ -17,7 +17,7 @@ __all__ = ["main", "measure", "memory_of"]
 
 
 def measure(plan: Plan, results: Results) -> None:
-    """One process for each number of slices; every one fills the cache."""
+    """One process for each number of slices."""
     bundled = plan.model(BUNDLED)
     assert bundled is not None
     effort = plan.effort
@@ -58,7 +58,7 @@ def main() -> None:
     forget_peak()
     before = peak_mib()
     box = VoxelBox(side // 4, side // 4, 0, side * 5 // 8, side * 5 // 8, slices - 1)
-    segmenter.segment([Target(box)], rule="sweep")
+    segmenter.segment([Target(box)], rule="track")
     print(peak_mib() - before)
 
 

@@ -56,8 +56,8 @@ FULL = Effort(
     (1, 2, 3, 4, 6, 8),
     (128, 256, 384, 512, 768, 1024),
     None,
-    (50, 100, 200, 400),
-    64,
+    (200, 600, 1000),
+    256,
 )
 USUAL = replace(FULL, repeats=3, budget_s=20, sample_s=0.1, long_s=10, systems=("litemedsam", "medficientsam-l1"))
 QUICK = Effort(1, 1, 0.0, 10, 128, (12, 20, 0), (2, 4), (1, 2), (64, 128), (), (8, 16), 4)

@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from medsam_backends.registry import DEFAULT_MODEL, bundled_folder
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.graph_cost import costs
+from benchmarks.memory import memory_of
 from benchmarks.page import BEGIN, END, insert
 from benchmarks.processes import ROOT, environment, run
+from benchmarks.results import Results
 from benchmarks.timing import Timing, interleaved
 from benchmarks.volumes import linear_fit
 from benchmarks.workers import Worker, WorkerError
@@ -29,6 +32,7 @@ GOALS = (
     "preview",
     "not encode",
 )
+SECTIONS = {"start", "networks", "cases", "volumes", "memory"}
 
 
 def test_tasks_take_turns_and_the_first_run_of_each_does_not_count() -> None:
@@ -55,6 +59,15 @@ def test_spread_is_half_the_middle_half() -> None:
 def test_a_process_is_measured_as_a_whole() -> None:
     child = run([sys.executable, "-c", "import time; x = b'x' * (300 * 2**20); time.sleep(0.2)"], environment())
     assert child.wall_s >= 0.2 and 300 <= child.peak_mib < 400
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux forgets a peak")
+def test_memory_is_the_cache_and_a_constant_however_many_slices() -> None:
+    folder = bundled_folder() / DEFAULT_MODEL
+    few, many = (memory_of(folder, slices, side=192, cache_mib=8, threads=1) for slices in (60, 240))
+    volume_mib = 150 * 192 * 192 * 2 / 2**20  # by which the second volume is larger
+    assert many < few + 0.3 * volume_mib, "neither embeddings nor masks nor copies pile up"
+    assert 6 < few < 6 + 40
 
 
 def test_a_failing_process_says_its_last_line() -> None:
@@ -102,6 +115,12 @@ def test_arithmetic_and_traffic_are_counted_from_shapes() -> None:
     assert found["operators"] == 2
 
 
+def test_results_come_back_whole_from_their_file() -> None:
+    results = Results({"a/b/c": Timing((1.0, 3.0))}, {"sections": {"start": 2.0}}, {"other": "why"})
+    again = Results.from_json(json.loads(json.dumps(results.as_json())))
+    assert again == results
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="memory of a process is measured on POSIX systems only")
 def test_a_quick_run_reports_every_goal_and_draws(tmp_path: Path) -> None:
     subprocess.run(
@@ -118,5 +137,6 @@ def test_a_quick_run_reports_every_goal_and_draws(tmp_path: Path) -> None:
     measured = [row for row in found["goals"] if row["value"] is not None]
     assert all(row["reached"] == (row["value"] <= row["reach"]) for row in measured)
     assert {"picture", "two boxes", "one box", "six boxes"} == {name.split("/")[0] for name in found["facts"]["cases"]}
+    assert len(found["facts"]["memory"]["mib"]) == 2 and set(found["facts"]["sections"]) == SECTIONS
     for name in ("networks", "cases", "growth"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
