@@ -6,8 +6,8 @@ different layers, the first axis of the file; a file with one layer is a plain l
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from .image_reader import Volume
 from .named_mask import NamedMask, label_type, layers
+from .sparse_gzip import SparseGzip
 
 __all__ = ["write_label_map", "write_segmentation_nrrd"]
 
+_MOST_ZEROS = 1 << 20
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -40,26 +42,47 @@ def _write(
     count = max(layer_of, default=0) + 1
     labels = label_type(segments).newbyteorder("<")
     stream.write("\n".join([*_header(volume, labels, count), *keys, "", ""]).encode())
-    packed = zlib.compressobj(1, wbits=31)  # gzip; masks are so empty that a higher level gains little
-    for slab in _slabs(segments, volume, layer_of, count, labels):
-        stream.write(packed.compress(slab.tobytes()))
-    stream.write(packed.flush())
-
-
-def _slabs(
-    segments: Sequence[NamedMask],
-    volume: Volume,
-    layer_of: Sequence[int],
-    count: int,
-    labels: np.dtype[np.unsignedinteger],
-) -> Iterator[NDArray[np.unsignedinteger]]:
-    """Slice after slice, (J, I, layers)."""
     columns, rows, slices = volume.size_ijk
-    for k in range(slices):
-        slab = np.zeros((rows, columns, count), labels)
-        for number, (segment, layer) in enumerate(zip(segments, layer_of, strict=True), start=1):
-            segment.paint(slab[..., layer], k, number)
-        yield slab
+    row_bytes = columns * count * labels.itemsize
+    with SparseGzip(stream) as packed:
+        empty = 0  # bytes of zeros not written yet
+        for k in range(slices):
+            first, stop = _rows(segments, k)
+            empty += first * row_bytes
+            if stop > first:
+                packed.zeros(empty)
+                packed.write(_part(segments, layer_of, k, (first, stop), (columns, count), labels).tobytes())
+                empty = 0
+            empty += (rows - stop) * row_bytes
+            if empty >= _MOST_ZEROS:
+                packed.zeros(empty)
+                empty = 0
+        packed.zeros(empty)
+
+
+def _rows(segments: Sequence[NamedMask], k: int) -> tuple[int, int]:
+    """First row of slice `k` that a segment's crop touches and the row after the last; twice 0 if none does."""
+    touching = [s for s in segments if s.mask.size and s.origin[0] <= k <= s.last[0]]
+    if not touching:
+        return 0, 0
+    return min(s.origin[1] for s in touching), max(s.last[1] for s in touching) + 1
+
+
+def _part(
+    segments: Sequence[NamedMask],
+    layer_of: Sequence[int],
+    k: int,
+    rows: tuple[int, int],
+    across: tuple[int, int],
+    labels: np.dtype[np.unsignedinteger],
+) -> NDArray[np.unsignedinteger]:
+    """Some rows of slice `k`, (J, I, layers)."""
+    part = np.zeros((rows[1] - rows[0], *across), labels)
+    for number, (segment, layer) in enumerate(zip(segments, layer_of, strict=True), start=1):
+        (k0, j0, i0) = segment.origin
+        lifted = replace(segment, origin=(k0, j0 - rows[0], i0))
+        lifted.paint(part[..., layer], k, number)
+    return part
 
 
 def _header(volume: Volume, labels: np.dtype[np.unsignedinteger], count: int) -> list[str]:
