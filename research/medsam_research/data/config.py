@@ -29,7 +29,7 @@ SOURCES = ("picture", "stack", "volume", "synthetic-picture", "synthetic-volume"
 
 
 def _default_mixture() -> dict[str, float]:
-    return {"picture": 0.34, "stack": 0.16, "volume": 0.14, "synthetic-picture": 0.22, "synthetic-volume": 0.14}
+    return {"picture": 0.3, "stack": 0.14, "volume": 0.13, "synthetic-picture": 0.2, "synthetic-volume": 0.23}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from .planes import BOX_HALF, features_on_window, prompt_scalars
 __all__ = ["PlainDecoder"]
 
 _PROMPT_PLANES = 5
-_WIDTHS = (144, 96, 48)
+_WIDTHS = (88, 48, 16)
 
 
 def _block(channels: int) -> Residual:

@@ -61,9 +61,12 @@ class TrainConfig:
         return asdict(self)
 
 
+# Pictures of these are few, and unlike the synthetic ones.
+_FEW = "Endoscopy=2.5,Pathology=2,Fundus=1.5"
+
 PRESETS = {
-    "main": TrainConfig(minutes=75, threads=1),
-    "second": TrainConfig(encoder="repvit", minutes=45, threads=1),
+    "main": TrainConfig(minutes=75, threads=1, emphasis=_FEW, transplant=0.35),
+    "second": TrainConfig(encoder="repvit", minutes=120, threads=1, emphasis=_FEW, transplant=0.35),
     "smoke": TrainConfig(minutes=3, threads=1, warmup_minutes=0.3, validate_minutes=1, validation_batches=4),
 }
 
