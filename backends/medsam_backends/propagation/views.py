@@ -41,7 +41,7 @@ class Views:
     """
 
     along: int = 12
-    across: int = 5
+    across: int = 8
     least: int = 4
     weight: float = 0.6
     smooth: float = 0.5
