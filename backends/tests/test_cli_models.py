@@ -1,5 +1,6 @@
 """``medsamlite models``, ``presets`` and the help: lists for people and for programs, install, import, remove."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -78,9 +79,19 @@ def test_only_ones_own_models_are_removed(
     monkeypatch.setattr(registry, "bundled_folder", lambda: bundled.parent)
     linked = tiny_models.sam_model(tmp_path / "elsewhere", "linked")
     (models_folder / "linked").symlink_to(linked, target_is_directory=True)
-    assert [main(["models", "remove", name]) for name in ("tiny", "linked", "b", "nothing")] == [0, 0, 2, 2]
+    remove = ["models", "remove", "--yes"]
+    assert [main([*remove, name]) for name in ("tiny", "linked", "b", "nothing")] == [0, 0, 2, 2]
     assert os.listdir(models_folder) == [] and linked.is_dir() and bundled.is_dir()
     assert "b is a bundled model and cannot be removed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("answer", "left"), [("n\n", ["tiny"]), ("", ["tiny"]), ("y\n", [])])
+def test_a_model_is_removed_only_when_asked_to_twice(
+    tiny: str, models_folder: Path, monkeypatch: pytest.MonkeyPatch, answer: str, left: list[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    assert (main(["models", "remove", "tiny"]) == 0) == (not left)
+    assert os.listdir(models_folder) == left
 
 
 def test_a_model_that_cannot_be_deleted_is_told(
@@ -90,7 +101,7 @@ def test_a_model_that_cannot_be_deleted_is_told(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("shutil.rmtree", locked)
-    assert main(["models", "remove", "tiny"]) == 2
+    assert main(["models", "remove", "--yes", "tiny"]) == 2
     assert "could not be removed (Permission denied)" in capsys.readouterr().err
 
 

@@ -213,6 +213,21 @@ def test_the_model_is_loaded_once_for_all_cases(here: Path, monkeypatch: pytest.
     assert opened == ["tiny"]
 
 
+def test_a_runtime_is_chosen_for_all_cases(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openvino")
+    chosen: list[object] = []
+    open_model = worker.open_model
+
+    def noted(model: str, *options: object):
+        chosen.append(options[0])
+        return open_model(model, *options)
+
+    monkeypatch.setattr(worker, "open_model", noted)
+    table(f"image,box\na.nii.gz,{BOX}\n")
+    assert batch("--runtime", "openvino") == 0
+    assert chosen == ["openvino"]
+
+
 def test_ctrl_c_keeps_what_is_done_and_the_next_run_goes_on(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -251,6 +266,7 @@ def test_a_dicom_folder_becomes_a_segmentation_like_any_other(here: Path) -> Non
         (["--workers", "1", "--memory-limit", "much"], "The memory limit 'much' is not understood"),
         (["--workers", "1", "--memory-limit", "20MB"], "does not suffice for a worker"),
         (["--format", ".doc"], "names no format"),
+        (["--runtime", "steam"], "steam"),
     ],
 )
 def test_options_that_do_not_fit_are_one_sentence(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import OutputError, PromptError
+from .runtime_option import runtime_option
 
 if TYPE_CHECKING:
     from ..cohort.crew import Crew
@@ -33,6 +34,7 @@ INTERRUPTED = 130
 @click.option("--modality", help="For rows that name none, where the image does not say.")
 @click.option("--axis", default="k", show_default=True, help="For rows that name none.")
 @click.option("--rule", default="", help="For rows that name none.  [default: the model's own]")
+@runtime_option
 @click.option("--workers", type=click.IntRange(0), help="Processes; 0 for this one alone.  [default: one a core]")
 @click.option("--threads-per-worker", "threads", type=click.IntRange(1), help="Threads of each model.  [default: 1]")
 @click.option("--memory-limit", help="Of each worker, as 4GB; one beyond it is replaced.  [default: an equal share]")
@@ -49,6 +51,7 @@ def command(
     modality: str | None,
     axis: str,
     rule: str,
+    runtime: str,
     workers: int | None,
     threads: int | None,
     memory_limit: str | None,
@@ -64,13 +67,16 @@ def command(
     """
     from ..cohort.run import plan
     from ..cohort.table import read_table
+    from ..runtimes import check_runtime
     from .job import Settings
 
     if scheduler is not None and (workers is not None or memory_limit is not None):
         raise PromptError("--scheduler has its own workers: leave out --workers and --memory-limit.")
     if workers == 0 and memory_limit is not None:
         raise PromptError("--memory-limit needs workers of their own: leave out --workers 0.")
-    defaults = Settings(axis, preset, None, None, modality, model, rule, threads or int(workers != 0), cache)
+    threads = threads or int(workers != 0)
+    defaults = Settings(axis, preset, None, None, modality, model, rule, threads, cache, runtime)
+    check_runtime(runtime)
     table = read_table(cases, defaults, ending, output)
     if table.unused:
         click.echo(f"Note: columns not used: {', '.join(table.unused)}", err=True)

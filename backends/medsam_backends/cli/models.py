@@ -109,9 +109,12 @@ def check_command(identifiers: tuple[str, ...]) -> int:
 
 @command.command("remove")
 @click.argument("identifier", metavar="ID")
-def remove_command(identifier: str) -> None:
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove_command(identifier: str, yes: bool) -> None:
     """Delete a model of yours; bundled ones stay."""
     path = _own_folder(identifier)
+    if not yes:
+        click.confirm(f"Delete {path}?", abort=True)
     try:
         if path.is_symlink():
             path.unlink()
