@@ -126,6 +126,25 @@ def test_exported_folder_segments_through_the_product(tmp_path: Path) -> None:
     assert 0 <= prediction.iou <= 1
 
 
+def test_a_decoder_in_8_bits_gives_nearly_the_same_logits(tmp_path: Path) -> None:
+    trainer = Trainer(short(5), tmp_path / "run")
+    trainer.train_step(DiscStream().next())
+    trainer.save()
+    source, stream = tmp_path / "run" / "checkpoint.pt", DiscStream(seed=1)
+    export(source, "tiny", tmp_path / "plain")
+    export(source, "tiny", tmp_path / "small", iter([stream.arrays() for _ in range(3)]))
+
+    found = []
+    for name in ("plain", "small"):
+        backend = open_folder(tmp_path / name, threads=1)
+        picture = np.random.default_rng(2).integers(0, 255, (120, 200), np.uint8)
+        found.append(backend.decode(backend.encode(picture), [Prompt((20, 30, 90, 100))])[0].logits)
+    plain, small = found
+    assert 0 < np.abs(plain - small).mean() < 0.1 * plain.std() + 0.02
+    sizes = [(tmp_path / name / "decoder.onnx").stat().st_size for name in ("plain", "small")]
+    assert sizes[1] < 0.7 * sizes[0]
+
+
 def test_rate_rises_stays_and_falls() -> None:
     assert rate_factor(0.0, 0.1, 0.4) < 0.05
     assert rate_factor(0.3, 0.1, 0.4) == 1

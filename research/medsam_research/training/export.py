@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from collections.abc import Iterator
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +18,18 @@ import torch
 from medsam_backends.manifest import SCHEMA_VERSION, sha256
 
 from medsam_research.data.config import MODALITIES
+from medsam_research.data.render import Arrays
+from medsam_research.data.stream import batches
 from medsam_research.models.planes import BOX_HALF
 from medsam_research.models.segmenter import DECODER_INPUTS, Segmenter
 
 from . import checkpoint
+from .config import TrainConfig
+from .feed import stream_config
 from .graphs import decoder_example, halve_weights, merged, write_decoder, write_encoder
+from .quantise import decoder_feeds, quantise_decoder
 
-__all__ = ["export", "load_model", "main", "write_manifest"]
+__all__ = ["export", "load_model", "main", "training_batches", "write_manifest"]
 
 log = logging.getLogger(__name__)
 MOST_BYTES = 4_000_000
@@ -37,6 +44,13 @@ def load_model(path: Path) -> tuple[Segmenter, int]:
     model = Segmenter(state["config"]["encoder"])
     model.load_state_dict(state["ema"])
     return model.eval(), int(state["config"]["grid"])
+
+
+def training_batches(path: Path) -> Iterator[Arrays]:
+    """The batches of a checkpoint's run, drawn anew, two boxes a picture."""
+    known = {field.name for field in fields(TrainConfig)}
+    config = {name: value for name, value in checkpoint.load(path)["config"].items() if name in known}
+    return batches(replace(stream_config(TrainConfig(**config)), boxes=2), seed=123)
 
 
 def _difference(model: Segmenter, folder: Path, grid: int) -> float:
@@ -62,8 +76,12 @@ def _require(holds: bool, message: str) -> None:
         raise RuntimeError(message)
 
 
-def export(source: Path, identifier: str, folder: Path) -> None:
+def export(source: Path, identifier: str, folder: Path, feed: Iterator[Arrays] | None = None) -> None:
     """Write encoder.onnx, decoder.onnx and model.json.
+
+    Parameters
+    ----------
+    feed : training batches; if given, the decoder's convolutions compute in 8-bit integers, calibrated on them
 
     Raises
     ------
@@ -79,6 +97,8 @@ def export(source: Path, identifier: str, folder: Path) -> None:
     for part in ("encoder", "decoder"):
         halve_weights(folder / f"{part}.onnx")
     halved = _difference(model, folder, grid)
+    if feed is not None:
+        quantise_decoder(folder / "decoder.onnx", decoder_feeds(folder / "encoder.onnx", feed))
     size = sum((folder / f"{part}.onnx").stat().st_size for part in ("encoder", "decoder"))
     log.info("largest difference %.2g, with float16 weights %.2g; %d bytes", exact, halved, size)
     _require(exact < MOST_GRAPH_DIFFERENCE, f"the graphs differ from PyTorch by {exact:.2g}")
@@ -121,8 +141,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--id", required=True)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--int8", choices=["decoder"], help="8-bit convolutions, calibrated on the run's own data")
     parsed = parser.parse_args(arguments)
-    export(parsed.checkpoint, parsed.id, parsed.output)
+    feed = training_batches(parsed.checkpoint) if parsed.int8 else None
+    export(parsed.checkpoint, parsed.id, parsed.output, feed)
 
 
 if __name__ == "__main__":
