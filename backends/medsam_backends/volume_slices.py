@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from .disk_store import DiskStore
 
 __all__ = ["VolumeSlices"]
+
+_TURNS: WeakKeyDictionary[Backend, AbstractContextManager[object]] = WeakKeyDictionary()
+"""Held while a backend encodes, whatever the volume: most must not do so in two threads at once."""
 
 
 class _Coming(NamedTuple):
@@ -66,6 +72,7 @@ class VolumeSlices:
         self.store: DiskStore | None = None
         self._pictures: dict[int, NDArray[np.uint8]] = {}
         self._clock = Stopwatch()
+        self._turn = _TURNS.setdefault(backend, nullcontext() if backend.at_once > 1 else threading.Lock())
         self._coming: dict[tuple[Axis, int], _Coming] = {}
         self._views: dict[Axis, VolumeSlices] = {}
 
@@ -175,14 +182,14 @@ class VolumeSlices:
 
     def _encode(self, index: int) -> Embedding:
         if self.store is None:
-            with self._clock.encoding():
+            with self._turn, self._clock.encoding():
                 return self._backend.encode(self.picture(index))
         picture = self.picture(index)
         name = self.store.name(picture, self._backend.spec.identity)
         kept = self.store.get(name)
         if kept is not None:
             return kept
-        with self._clock.encoding():
+        with self._turn, self._clock.encoding():
             embedding = self._backend.encode(picture)
         self.store.put(name, embedding)
         return embedding

@@ -78,6 +78,21 @@ def test_other_slices_go_on_meanwhile(backend: Watched) -> None:
     assert len(backend.threads) == 2
 
 
+def test_a_slice_that_nobody_expected_waits_until_the_other_thread_has_encoded(backend: Watched) -> None:
+    model, other = slices(backend), slices(backend)
+    backend.go.clear()
+    model.expect(1, PROMPT)
+    asked = [threading.Thread(target=one.predict, args=(5, [PROMPT])) for one in (model, other)]
+    for thread in asked:
+        thread.start()
+        thread.join(0.2)
+    assert len(backend.threads) == 1, "one thread encodes at most, whatever the volume"
+    backend.go.set()
+    for thread in asked:
+        thread.join(20)
+    assert len(backend.threads) == 3
+
+
 def test_what_is_known_or_cancelled_or_on_one_core_is_not_encoded_ahead(
     backend: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
