@@ -12,6 +12,7 @@ import logging
 import os
 import stat
 import struct
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,6 +47,7 @@ class DiskStore:
 
     def __init__(self, max_bytes: int, folder: Path | None = None) -> None:
         self.max_bytes = max_bytes
+        self._room = threading.Lock()  # one thread at a time makes room and takes it
         self._folder = folder or cache_folder() / "embeddings"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._key = _user_key(self._folder / "key")
@@ -82,8 +84,9 @@ class DiskStore:
         if size > self.max_bytes:
             return
         try:
-            self._make_room(size)
-            replace_file(self._path(name), _MAGIC + self._signature(name, content) + content)
+            with self._room:
+                self._make_room(size)
+                replace_file(self._path(name), _MAGIC + self._signature(name, content) + content)
         except OSError as error:
             _logger.warning("An encoded slice was not kept in %s (%s).", self._folder, error.strerror)
 

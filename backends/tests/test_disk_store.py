@@ -3,6 +3,7 @@
 import logging
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -149,3 +150,12 @@ def test_the_command_keeps_and_uses_it(tmp_path: Path, tiny: str) -> None:
     (tmp_path / "file").write_text("in the way")
     done = process(*given, "--disk-cache", "1", cwd=tmp_path, MEDSAMLITE_CACHE=str(tmp_path / "file"))
     assert done.returncode == 2 and "leave --disk-cache out" in done.stderr
+
+
+def test_threads_that_keep_embeddings_at_once_stay_within_the_bound(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = DiskStore(10_000, tmp_path)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda n: store.put(f"{n:064x}", embedding(n)), range(200)))
+    assert not caplog.records and sum(path.stat().st_size for path in entries(tmp_path)) <= 10_000
