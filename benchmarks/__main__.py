@@ -38,9 +38,10 @@ def main() -> None:
             started = time.perf_counter()
             try:
                 section.measure(plan, results)
+                results.facts["sections"][name] = round(time.perf_counter() - started, 1)
+                results.skipped.pop(f"section {name}", None)
             except (RuntimeError, OSError) as error:  # what the other sections found is worth having
                 results.skipped[f"section {name}"] = str(error)
-            results.facts["sections"][name] = round(time.perf_counter() - started, 1)
             print(f"{name}: {time.perf_counter() - started:.0f} s", flush=True)
             machine["load_after"] = round(os.getloadavg()[0], 2)
             write(arguments.output, plan, machine, results)

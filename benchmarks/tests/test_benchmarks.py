@@ -13,6 +13,7 @@ import pytest
 from medsam_backends.registry import DEFAULT_MODEL, bundled_folder
 from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks import __main__ as bench
 from benchmarks.graph_cost import costs
 from benchmarks.memory import memory_of
 from benchmarks.page import BEGIN, END, insert
@@ -140,3 +141,24 @@ def test_a_quick_run_reports_every_goal_and_draws(tmp_path: Path) -> None:
     assert len(found["facts"]["memory"]["mib"]) == 2 and set(found["facts"]["sections"]) == SECTIONS
     for name in ("networks", "cases", "growth"):
         assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_resuming_repeats_a_section_that_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[str] = []
+
+    class Section:
+        @staticmethod
+        def measure(plan: object, results: object) -> None:
+            runs.append("run")
+            if len(runs) == 1:
+                raise RuntimeError("not now")
+
+    monkeypatch.setattr(bench, "_SECTIONS", {"start": Section})
+    monkeypatch.setattr(bench, "VARIABLE", "MEDSAMLITE_TEST_CLOCK")
+    monkeypatch.setenv("MEDSAMLITE_TEST_CLOCK", "wall")
+    arguments = ["bench", "--quick", "--runtime", "onnxruntime", "--resume", "--output", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    for _ in range(3):
+        bench.main()
+    found = json.loads((tmp_path / "speed.json").read_text("utf-8"))
+    assert len(runs) == 2 and "start" in found["facts"]["sections"] and "section start" not in found["skipped"]
