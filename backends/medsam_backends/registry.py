@@ -27,7 +27,7 @@ __all__ = [
     "user_folder",
 ]
 
-DEFAULT_MODEL = "medsamlite-efficientvit"
+DEFAULT_MODEL = "medsamlite-repvit"
 _ENTRY_POINTS = "medsam_backends"
 _BackendClass = TypeVar("_BackendClass", bound=type[Backend])
 _registered: dict[str, type[Backend]] = {}

@@ -76,7 +76,9 @@ def _require(holds: bool, message: str) -> None:
         raise RuntimeError(message)
 
 
-def export(source: Path, identifier: str, folder: Path, feed: Iterator[Arrays] | None = None) -> None:
+def export(
+    source: Path, identifier: str, folder: Path, feed: Iterator[Arrays] | None = None, version: str = "1.0"
+) -> None:
     """Write encoder.onnx, decoder.onnx and model.json.
 
     Parameters
@@ -104,17 +106,17 @@ def export(source: Path, identifier: str, folder: Path, feed: Iterator[Arrays] |
     _require(exact < MOST_GRAPH_DIFFERENCE, f"the graphs differ from PyTorch by {exact:.2g}")
     _require(halved < MOST_HALF_DIFFERENCE, f"float16 weights change the output by {halved:.2g}")
     _require(size <= MOST_BYTES, f"the graphs take {size} bytes, more than {MOST_BYTES}")
-    write_manifest(folder, identifier, checkpoint.load(source)["config"]["encoder"], grid)
+    write_manifest(folder, identifier, checkpoint.load(source)["config"]["encoder"], grid, version)
 
 
-def write_manifest(folder: Path, identifier: str, encoder: str, grid: int) -> None:
+def write_manifest(folder: Path, identifier: str, encoder: str, grid: int, version: str = "1.0") -> None:
     """Write ``model.json`` for the two graphs in `folder`."""
     name = NAMES[encoder]
     manifest = {
         "schema_version": SCHEMA_VERSION,
         "id": identifier,
         "name": f"MedSAMLite {name}",
-        "version": "1.0",
+        "version": version,
         "family": name,
         "licence": "Apache-2.0",
         "modalities": list(MODALITIES),
@@ -141,10 +143,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--id", required=True)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--version", default="1.0", help="of the model, in its manifest")
     parser.add_argument("--int8", choices=["decoder"], help="8-bit convolutions, calibrated on the run's own data")
     parsed = parser.parse_args(arguments)
     feed = training_batches(parsed.checkpoint) if parsed.int8 else None
-    export(parsed.checkpoint, parsed.id, parsed.output, feed)
+    export(parsed.checkpoint, parsed.id, parsed.output, feed, parsed.version)
 
 
 if __name__ == "__main__":

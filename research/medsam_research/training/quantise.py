@@ -39,7 +39,13 @@ def decoder_feeds(encoder: Path, batches: Iterable[Arrays]) -> Iterator[Arrays]:
 
 
 def quantise_decoder(path: Path, feeds: Iterator[Arrays], pictures: int = 80) -> None:
-    """Rewrite the decoder at `path`, calibrated on the first `pictures` of `feeds`."""
+    """Rewrite the decoder at `path`, calibrated on the first `pictures` of `feeds`.
+
+    Raises
+    ------
+    ValueError
+        If the convolutions that must stay float32 are not found.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folded, small = Path(scratch) / "folded.onnx", Path(scratch) / "small.onnx"
         settings = onnxruntime.SessionOptions()
@@ -47,6 +53,9 @@ def quantise_decoder(path: Path, feeds: Iterator[Arrays], pictures: int = 80) ->
         settings.optimized_model_filepath = str(folded)
         onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
         names = [node.name for node in onnx.load(folded).graph.node if node.op_type == "Conv"]
+        kept = [name for name in names if name.startswith(_KEPT)]
+        if len(kept) != len(_KEPT):
+            raise ValueError(f"the decoder has no convolutions called {', '.join(_KEPT)}: which are to stay float32?")
         logging.disable(logging.WARNING)  # advice of the tool on its own options
         try:
             quantize_static(
@@ -55,7 +64,7 @@ def quantise_decoder(path: Path, feeds: Iterator[Arrays], pictures: int = 80) ->
                 _Feeds(islice(feeds, pictures)),
                 quant_format=QuantFormat.QDQ,
                 op_types_to_quantize=["Conv"],
-                nodes_to_exclude=[name for name in names if name.startswith(_KEPT)],
+                nodes_to_exclude=kept,
                 per_channel=True,
                 reduce_range=True,
                 activation_type=QuantType.QUInt8,
