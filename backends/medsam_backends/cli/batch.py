@@ -103,6 +103,7 @@ def _crew(scheduler: str | None, workers: int | None, threads: int, memory_limit
 
 def _run(todo: Plan, folder: Path, crew: AbstractContextManager[Crew | None], retries: int) -> int:
     """Have the plan done, write the tables also when interrupted, and say what came of it."""
+    from ..cohort.interruption import Interruption
     from ..cohort.run import Outcome, done_meanwhile, run_cohort
     from ..cohort.tables import write_tables
     from .progress_bar import cases_bar
@@ -111,13 +112,14 @@ def _run(todo: Plan, folder: Path, crew: AbstractContextManager[Crew | None], re
     failed: list[Problem] = []
     interrupted = False
     try:
-        with crew as team, cases_bar(len(todo.orders)) as step:
+        with crew as team, cases_bar(len(todo.orders)) as step, Interruption() as interruption:
             for result in run_cohort(todo.orders, team, retries) if team is not None else ():
                 if isinstance(result, Outcome):
                     made.append(result)
                 else:
                     failed.append(result)
                 step()
+                interruption.check()
     except KeyboardInterrupt:
         interrupted = True
         made += done_meanwhile(todo.orders, made)
