@@ -1,6 +1,5 @@
 """Ctrl-C that arrives where Python drops exceptions."""
 
-import gc
 import os
 import signal
 
@@ -21,8 +20,7 @@ def test_an_interruption_swallowed_by_a_finaliser_is_raised_at_the_next_check() 
     former = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
         interruption.check()
-        Finalised()
-        gc.collect()
+        Finalised()  # ends here
         interruption.check()
         raise AssertionError("the interruption is lost")
     assert signal.getsignal(signal.SIGINT) is former
