@@ -1,5 +1,6 @@
 """Ctrl-C that arrives where Python drops exceptions."""
 
+import contextlib
 import signal
 
 import pytest
@@ -10,10 +11,8 @@ def test_an_interruption_that_was_swallowed_is_raised_at_the_next_check() -> Non
     former = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
         interruption.check()
-        try:
+        with contextlib.suppress(KeyboardInterrupt):  # as in a finaliser
             signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt:
-            pass  # as in a finaliser
         interruption.check()
         raise AssertionError("the interruption is lost")
     assert signal.getsignal(signal.SIGINT) is former
