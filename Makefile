@@ -52,7 +52,8 @@ train: $(STAMPS)/research
 	$(if $(TEACHER),$(RUN).data.teacher litemedsam --data "$(DATA)" --output runs/data/teacher)
 	$(RUN).training.train --config second --data "$(DATA)" --synthetic runs/data/synthetic --init runs/distilled.pt \
 		$(if $(TEACHER),--teacher runs/data/teacher) --output runs/second
-	$(RUN).training.export runs/second/checkpoint.pt --id medsamlite-repvit --output runs/medsamlite-repvit
+	$(RUN).training.export runs/second/checkpoint.pt --id medsamlite-repvit --int8 decoder \
+		--output runs/medsamlite-repvit
 
 # Peers in PyTorch take part where `make test-research` has made their environment.
 bench: $(STAMPS)/bench
