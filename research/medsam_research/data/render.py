@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from medsam_backends.window import Rect, sample, window_rect
+from medsam_backends.window import Rect, covered, sample, window_rect
 from numpy.typing import NDArray
 
 from .boxes import draw, scaled_like_ellipsoid
@@ -40,7 +40,7 @@ def _window(rng: np.random.Generator, scene: Scene, target: Target, config: Stre
     told = target.position is not None and rng.random() < config.position
     return {
         "window": np.broadcast_to(_as_bytes(sample(scene.pixels, rect, grid)), (3, grid, grid)),
-        "valid": _inside_picture(rect, shape, grid)[None],
+        "valid": covered(rect, shape, grid)[None],
         "rect": np.asarray(rect, np.float32) / max(shape),
         "scale": _scale(rng, pixels_per_cell),
         "position": np.array([1.0, target.position] if told else [0.0, 0.0], np.float32),
@@ -51,14 +51,6 @@ def _window(rng: np.random.Generator, scene: Scene, target: Target, config: Stre
         "inside": np.array([target.mask.any()], np.float32),
         "modality": np.array(MODALITIES.index(scene.modality), np.int64),
     }
-
-
-def _inside_picture(rect: Rect, shape: tuple[int, int], grid: int) -> NDArray[np.float32]:
-    """What `sample` makes of a picture of ones, by its separable parts (strips of three pixels)."""
-    height, width = shape
-    along_x = sample(np.ones((3, width), bool), (rect[0], 1.0, rect[2], 2.0), grid)[grid // 2]
-    along_y = sample(np.ones((height, 3), bool), (1.0, rect[1], 2.0, rect[3]), grid)[:, grid // 2]
-    return np.outer(along_y, along_x)
 
 
 def _scale(rng: np.random.Generator, pixels_per_cell: NDArray[np.float64]) -> NDArray[np.float32]:
