@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, ModelError, PromptError
+from .propagation.base import Fusion
 from .types import Box, Embedding, Prediction, Prompt
 
 __all__ = ["Backend", "BackendSpec"]
@@ -66,10 +67,12 @@ class Backend(ABC):
     ----------
     at_once : slices that may be encoded and decoded at once, each in a thread of its own; with 1, one thread encodes
         and one decodes at most
+    fusion : the network that weighs views of an object in 3-D; None for a model without
     """
 
     spec: BackendSpec
     at_once: int = 1
+    fusion: Fusion | None = None
 
     @abstractmethod
     def encode(self, image: NDArray[np.generic]) -> Embedding:

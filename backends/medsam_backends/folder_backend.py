@@ -6,20 +6,22 @@ import zipfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backend import Backend
 from .errors import ModelError
-from .manifest import Graph, Manifest
+from .fusion import FusionNetwork
+from .manifest import Manifest
+from .named_session import NamedRun, NamedSession, runtime_for
 from .preprocess import network_input
 from .routed import RoutedBackend, RoutedManifest, read_model
-from .runtimes import AUTO, Runtime, Session, SessionOptions, get_runtime, usable_cores
+from .runtimes import AUTO, SessionOptions, usable_cores
 from .types import Embedding
 
-__all__ = ["FolderBackend", "NamedRun", "NamedSession", "open_folder"]
+__all__ = ["FolderBackend", "open_folder"]
 
 _LIGHT_BYTES = 8 << 20
 """Graphs up to this size run for a few milliseconds: so short that a second thread is better used on another slice."""
@@ -43,6 +45,9 @@ class FolderBackend(Backend):
             decoder = other.submit(self.load_decoder, runtime, options)
             self._encoder = NamedSession(manifest.encoder, runtime, options, ("image",), ("features",))
             self._decoder = decoder.result()
+        if manifest.fusion is not None:
+            grid, margin = manifest.cube["grid"], manifest.cube["scale"]
+            self.fusion = FusionNetwork(manifest.fusion, grid, margin, runtime, SessionOptions(threads))
 
     def load_decoder(self, runtime: str, options: SessionOptions) -> NamedRun:
         """The decoder under the standard tensor names."""
@@ -61,78 +66,14 @@ class FolderBackend(Backend):
     def close(self) -> None:
         self._encoder.close()
         self._decoder.close()
-
-
-class NamedRun(Protocol):
-    """What runs under the standard tensor names."""
-
-    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        """Every output by name."""
-
-    def close(self) -> None:
-        """Free what it holds."""
-
-
-class NamedSession:
-    """A session under the standard tensor names, whatever the graph calls them.
-
-    Attributes
-    ----------
-    shapes : of the inputs, by standard name
-    """
-
-    def __init__(
-        self, graph: Graph, runtime: str, options: SessionOptions, inputs: tuple[str, ...], outputs: tuple[str, ...]
-    ) -> None:
-        session = _runtime_for(graph.path, runtime).load(graph.path, options)
-        self._names = {name: graph.names.get(name, name) for name in (*inputs, *outputs)}
-        self._outputs = outputs
-        for names, present in ((inputs, session.inputs), (outputs, session.outputs)):
-            missing = [self._names[name] for name in names if self._names[name] not in present]
-            if missing:
-                raise ModelError(
-                    f"{graph.path.name} has no tensor {', '.join(missing)} (it has {', '.join(present)}): "
-                    "correct the names in model.json."
-                )
-        self.shapes = {name: session.inputs[self._names[name]] for name in inputs}
-        self._session: Session | None = session
-        self._path = graph.path
-
-    def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
-        if self._session is None:
-            raise ModelError(f"The model of {self._path.parent} was closed: load it again.")
-        try:
-            got = self._session.run({self._names[name]: value for name, value in feeds.items()})
-        except ModelError:
-            raise
-        except Exception as error:  # every runtime has classes of its own
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError(
-                f"{self._path.name} failed on its input ({reason}): the model folder is not sound."
-            ) from None
-        return {name: got[self._names[name]] for name in self._outputs}
-
-    def close(self) -> None:
-        self._session = None
-
-
-def _runtime_for(path: Path, asked: str) -> Runtime:
-    """The runtime asked for, but OpenVINO for a graph in its own format, which no other reads."""
-    if path.suffix != ".xml":
-        return get_runtime(asked)
-    try:
-        return get_runtime("openvino")
-    except ModelError:
-        raise ModelError(
-            f"{path.name} is a file of OpenVINO, which is not installed here: install it ('pip install openvino'; in "
-            "3D Slicer slicer.util.pip_install('openvino')), then try again."
-        ) from None
+        if isinstance(self.fusion, FusionNetwork):
+            self.fusion.close()
 
 
 def _at_once(manifest: Manifest, runtime: str, threads: int) -> int:
     """How many slices to work on at once with so many threads."""
     graphs = [manifest.encoder.path, manifest.decoder.path]
-    alike = all(_runtime_for(path, runtime).concurrent for path in graphs)
+    alike = all(runtime_for(path, runtime).concurrent for path in graphs)
     return threads if alike and sum(path.stat().st_size for path in manifest.digests) <= _LIGHT_BYTES else 1
 
 

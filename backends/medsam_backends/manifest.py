@@ -51,12 +51,13 @@ class Graph:
 class Manifest:
     """A model folder whose `model.json` is sound and whose files exist (their content is not yet read).
 
-    `input`, `box`, `output` and `window` are the objects of that name in `model.json`, defaults filled in.
+    `input`, `box`, `output`, `window` and `cube` are the objects of that name in `model.json`, defaults filled in.
 
     Attributes
     ----------
     weights : arrays of the graphs' external initializers, when the graphs carry none
     prompt_encoder, positions : of a decoder of kind ``sam_split``
+    fusion : the network that weighs views of an object in its `cube`; None for a model without
     digests : SHA-256 of every file
     """
 
@@ -67,11 +68,13 @@ class Manifest:
     weights: Path | None
     prompt_encoder: Graph | None
     positions: Path | None
+    fusion: Graph | None
     digests: dict[Path, str]
     input: dict[str, Any]
     box: dict[str, Any]
     output: dict[str, Any]
     window: dict[str, Any]
+    cube: dict[str, Any]
 
     def check_digests(self) -> None:
         """Raise `ModelError` if a file's SHA-256 is not the manifest's."""
@@ -108,6 +111,8 @@ def read_manifest(folder: Path) -> Manifest:
         lacking = [name for name in needed if name not in raw]
         if decoder.kind == kind and lacking:
             raise ModelError(f"{path}: a decoder of kind {kind} needs the object {lacking[0]}.")
+    if ("fusion" in raw) != ("cube" in raw):
+        raise ModelError(f"{path}: a fusion network and its cube come together.")
     return Manifest(
         folder=folder,
         spec=_spec(raw),
@@ -116,11 +121,13 @@ def read_manifest(folder: Path) -> Manifest:
         weights=_inside(folder, raw["weights"]["file"]) if "weights" in raw else None,
         prompt_encoder=_graph(folder, raw["prompt_encoder"]) if "prompt_encoder" in raw else None,
         positions=_inside(folder, raw["positions"]["file"]) if "positions" in raw else None,
+        fusion=_graph(folder, raw["fusion"]) if "fusion" in raw else None,
         digests={_inside(folder, file["file"]): file["sha256"] for file in _files(raw)},
         input={"channels": "grey", **raw["input"]},
         box=raw.get("box", {"corners": "inclusive", "rounding": "truncate", "unit": "pixel"}),
         output={"upsample": "torch_linear", "threshold": 0.0, **raw.get("output", {})},
         window=raw.get("window", {}),
+        cube=raw.get("cube", {}),
     )
 
 
@@ -155,7 +162,9 @@ def check_description(raw: Any, path: Path, rules: dict[str, Any]) -> None:
 
 def _files(raw: dict[str, Any]) -> list[dict[str, Any]]:
     """Every object of the manifest that names a file and its digest."""
-    named = [raw[part] for part in ("encoder", "decoder", "weights", "prompt_encoder", "positions") if part in raw]
+    named = [
+        raw[part] for part in ("encoder", "decoder", "weights", "prompt_encoder", "positions", "fusion") if part in raw
+    ]
     return named + [graph["data"] for graph in named if "data" in graph]
 
 

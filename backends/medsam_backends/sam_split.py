@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ModelError
-from .folder_backend import NamedRun, NamedSession
 from .manifest import Manifest
+from .named_session import NamedRun, NamedSession
 from .runtimes import SessionOptions
 from .sam import SamBackend
 

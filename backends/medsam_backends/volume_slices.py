@@ -19,6 +19,7 @@ from .boxes import Axis
 from .cache import EmbeddingCache
 from .errors import Cancelled
 from .intensity import IntensityTransform
+from .propagation.base import Fusion
 from .runtimes import usable_cores
 from .slices import SliceStack
 from .timings import Stopwatch, Timings
@@ -129,6 +130,17 @@ class VolumeSlices:
         self._pictures = now
         return np.moveaxis(np.stack([now[n] for n in beside]), 0, -1)
 
+    @property
+    def fusion(self) -> Fusion | None:
+        """The model's fusion network, its time counted as decoding; None where it has none."""
+        network = self._backend.fusion
+        return None if network is None else _Timed(network, self._clock)
+
+    def plane(self, index: int) -> NDArray[np.uint8]:
+        """The slice alone, (H, W) uint8, colours as their mean."""
+        picture = self._transform.to_bytes(self._stack.slice(index))
+        return picture if picture.ndim == 2 else picture.mean(axis=2).astype(np.uint8)
+
     def embedding(self, index: int) -> Embedding:
         """The embedding of a slice, from the cache or made now."""
         return self._cache.get_or_make(self.key(index), lambda: self._encode(index))
@@ -197,6 +209,24 @@ class VolumeSlices:
     def _check_cancelled(self) -> None:
         if self.cancelled():
             raise Cancelled("Cancelled: nothing was changed.")
+
+
+class _Timed:
+    """A fusion network on a clock."""
+
+    def __init__(self, network: Fusion, clock: Stopwatch) -> None:
+        self.grid, self.margin = network.grid, network.margin
+        self._network, self._clock = network, clock
+
+    def __call__(
+        self,
+        picture: NDArray[np.float32],
+        covered: NDArray[np.float32],
+        views: NDArray[np.float32],
+        voxels_per_cell: tuple[float, float, float],
+    ) -> NDArray[np.float32]:
+        with self._clock.decoding(0):
+            return self._network(picture, covered, views, voxels_per_cell)
 
 
 def _alike(one: Prompt, other: Prompt) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from medsam_backends.boxes import AXES, Axis, VoxelBox
-from medsam_backends.propagation import Request, SliceResult, Views
+from medsam_backends.propagation import Fusion, Request, SliceResult, Views
 from medsam_backends.propagation.maps import spread
 from medsam_backends.slices import SliceStack
 from medsam_backends.types import Point, Prediction, Prompt
@@ -25,6 +25,7 @@ class FieldModel:
 
     prompts = frozenset({"box", "points", "position"})
     box_side = 1
+    fusion: Fusion | None = None
 
     def __init__(self, field: Field, axis: Axis = "k", asked: list[tuple[Axis, int]] | None = None) -> None:
         self.field, self.axis = field, axis
@@ -40,6 +41,9 @@ class FieldModel:
 
     def expect(self, index: int, prompt: Prompt) -> None:
         assert 0 <= index < self.shape[0] and prompt.position is not None
+
+    def plane(self, index: int) -> np.ndarray:
+        return np.clip(np.asarray(self._stack.slice(index)), 0, 255).astype(np.uint8)
 
     def predict(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
         self.asked.extend((self.axis, index) for _ in prompts)
@@ -154,3 +158,59 @@ def test_slices_already_known_are_left_alone() -> None:
 def test_spread_takes_centres_of_equal_parts() -> None:
     assert spread(10, 20, 5) == (11, 13, 15, 17, 19)
     assert spread(3, 6, 12) == (3, 4, 5)
+
+
+class Brightness:
+    """A fusion network that answers with the brightness less 100, or with a constant."""
+
+    grid, margin = 24, 1.5
+
+    def __init__(self, constant: float | None = None) -> None:
+        self.constant = constant
+        self.views: list[np.ndarray] = []
+
+    def __call__(
+        self, picture: np.ndarray, covered: np.ndarray, views: np.ndarray, voxels_per_cell: tuple[float, float, float]
+    ) -> np.ndarray:
+        assert picture.shape == covered.shape == views.shape == (24, 24, 24)
+        self.views.append(views)
+        return picture - 100 if self.constant is None else np.full_like(views, self.constant)
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_a_fusion_network_sees_the_picture_where_the_object_is(axis: Axis) -> None:
+    truth = np.zeros(SHAPE, bool)
+    truth[4:9, 5:12, 6:15] = True
+    bright = np.where(truth, 200.0, 0.0).astype(np.float32)
+    model = FieldModel(lambda _: np.zeros(SHAPE, np.float32), axis)
+    model.fusion = network = Brightness()
+    model.plane = lambda n: SliceStack(bright, axis).slice(n).astype(np.uint8)
+    found = volume(segment(PLAIN, model), axis)
+    assert len(network.views) == 1
+    wrong = found != inside(truth)
+    assert wrong.mean() < 0.02, "cells are not voxels, so that the surface may be off by a part of one"
+
+
+def test_what_a_fusion_network_says_is_added_once_and_before_the_users_word() -> None:
+    field = np.full(SHAPE, -2.0, np.float32)
+    model = FieldModel(lambda _: field)
+    model.fusion = Brightness(1.5)
+    assert not any(result.mask.any() for result in segment(PLAIN, model).values())
+    model.fusion = Brightness(2.5)
+    whole = segment(PLAIN, model)
+    assert all(inside_plane(result.mask).all() for result in whole.values())
+    key = Prompt(BOX.plane("k")[0], points=(Point(9.0, 8.0),))
+    model.fusion = Brightness(-2.5)  # -4.5 in all, and a click adds 5
+    after = segment(PLAIN, model, keys={6: key}, known={n: whole[n] for n in (1, 2)})
+    assert [n for n, result in after.items() if result.mask.any()] == [6]
+
+
+def inside_plane(mask: np.ndarray) -> np.ndarray:
+    return mask[BOX.j0 : BOX.j1 + 1, BOX.i0 : BOX.i1 + 1]
+
+
+def test_a_flat_box_is_not_shown_to_a_fusion_network() -> None:
+    model = FieldModel(lambda _: affine((0.1, 0.1, 0.1)))
+    model.fusion = network = Brightness(1.0)
+    list(Views(least=4)(Request((3, 2, 18, 15), 5, 7), model))
+    assert not network.views

@@ -38,6 +38,27 @@ def window_model(folder: Path, identifier: str = "window") -> Path:
     return _write(folder, manifest, sam_encoder(), _window_decoder(), None)
 
 
+def add_fusion(folder: Path) -> Path:
+    """Give the model in `folder` a fusion network after which only what is brighter than 200 is left."""
+    cube = [1, 1, GRID, GRID, GRID]
+    nodes = [
+        helper.make_node("Sub", ["picture", "limit"], ["brighter"]),
+        helper.make_node("Abs", ["covered"], ["unused_covered"]),
+        helper.make_node("Abs", ["scale"], ["unused_scale"]),
+        helper.make_node("Sub", ["brighter", "views"], ["change"]),
+    ]
+    inputs = [_floats(name, cube) for name in ("picture", "covered", "views")] + [_floats("scale", [1, 3])]
+    limit = _constants({"limit": np.array(200, np.float32)})
+    save(helper.make_graph(nodes, "fusion", inputs, [_floats("change", cube)], limit), folder / "fusion.onnx")
+
+    def add(raw: dict[str, Any]) -> None:
+        digest = hashlib.sha256((folder / "fusion.onnx").read_bytes()).hexdigest()
+        raw |= {"fusion": {"file": "fusion.onnx", "sha256": digest}, "cube": {"grid": GRID, "scale": 1.0}}
+
+    write_manifest(folder, edit=add)
+    return folder
+
+
 def split_model(folder: Path, identifier: str = "split") -> Path:
     """As `sam_model`, with a prompt encoder and a mask decoder; the stored positions must be `POSITIONS`."""
     manifest = _manifest(identifier)

@@ -12,7 +12,41 @@ from numpy.typing import NDArray
 from ..boxes import Axis
 from ..types import Box, Prediction, Prompt
 
-__all__ = ["Request", "Rule", "SliceModel", "SliceResult"]
+__all__ = ["Fusion", "Request", "Rule", "SliceModel", "SliceResult"]
+
+
+class Fusion(Protocol):
+    """A network that weighs what views of an object say against the picture round it, in 3-D; see `cube.Cube`.
+
+    Attributes
+    ----------
+    grid : cells a side of its cube, G
+    margin : side of the cube in sides of the box
+    """
+
+    grid: int
+    margin: float
+
+    def __call__(
+        self,
+        picture: NDArray[np.float32],
+        covered: NDArray[np.float32],
+        views: NDArray[np.float32],
+        voxels_per_cell: tuple[float, float, float],
+    ) -> NDArray[np.float32]:
+        """What to add to the views' logits.
+
+        Parameters
+        ----------
+        picture : (G, G, G) in 0..255, axes (slices, rows, columns)
+        covered : (G, G, G) in 0..1, how much of each cell lies in the volume
+        views : (G, G, G) logits
+        voxels_per_cell : along the three axes
+
+        Returns
+        -------
+        (G, G, G) float32
+        """
 
 
 class SliceModel(Protocol):
@@ -39,6 +73,13 @@ class SliceModel(Protocol):
     @property
     def box_side(self) -> int:
         """Size of the network frame in which published rules carry boxes (1 for fractions)."""
+
+    @property
+    def fusion(self) -> Fusion | None:
+        """The model's fusion network, if it has one."""
+
+    def plane(self, index: int) -> NDArray[np.uint8]:
+        """Slice `index` alone as the model's intensities show it, (H, W) uint8, colours as their mean."""
 
     def predict(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
         """Segment the objects of `prompts` on slice `index`; encodes it if that was not done yet.

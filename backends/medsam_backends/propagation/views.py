@@ -2,8 +2,9 @@
 
 Slices along the user's axis are segmented from his box and their place between its ends, a few slices across it
 likewise; logits are averaged, weighed lightly against the ellipsoid inscribed in the box.  A slice alone cannot tell an
-organ from its neighbour of equal brightness; one across it often can, and a few carry nearly all of the gain.  Where
-the user spoke on a slice, what he changed there fades out over the slices beside it.
+organ from its neighbour of equal brightness; one across it often can, and a few carry nearly all of the gain.  A model
+that has a fusion network then looks at what was agreed and the picture together, in 3-D.  Where the user spoke on a
+slice, what he changed there fades out over the slices beside it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..types import Prompt
 from .base import Request, SliceModel, SliceResult
+from .cube import Cube
 from .maps import Logits, SliceMaps, spread
 from .region import Region
 from .side_view import SideView, side_views
 
-__all__ = ["Views"]
+__all__ = ["ViewedObject", "Views"]
 
 _EXPECTED = 16
 """Slices announced to the model before they are asked for; it begins with as many as it has threads for."""
@@ -49,25 +52,31 @@ class Views:
     reach: float = 0.15
 
     def __call__(self, request: Request, model: SliceModel) -> Iterator[SliceResult]:
-        first, end = request.first, request.last + 1
-        maps = SliceMaps(request, model, Region.of(request, model.shape[1:]), spread(first, end, self.along))
-        sides = side_views(maps, self.across) if self.across and end - first >= self.least else []
-        object_ = _Object(self, maps, sides)
-        todo = [n for n in range(first, end) if n not in request.known]
+        object_ = self.begin(request, model)
+        todo = [n for n in range(request.first, request.last + 1) if n not in request.known]
         yield from object_.look(todo)
+        object_.fuse()
         changes = {key: object_.change(key) for key in request.keys}  # also of keys that an earlier run knows
         for index in todo:
             yield object_.result(index, object_.changed(index, changes), settled=True)
 
+    def begin(self, request: Request, model: SliceModel) -> ViewedObject:
+        """The object of `request` with its views, nothing segmented yet."""
+        first, end = request.first, request.last + 1
+        maps = SliceMaps(request, model, Region.of(request, model.shape[1:]), spread(first, end, self.along))
+        sides = side_views(maps, self.across) if self.across and end - first >= self.least else []
+        return ViewedObject(self, maps, sides)
+
 
 @dataclass(eq=False)
-class _Object:
+class ViewedObject:
     """One object under the rule, and what the user's own prompts said of their slices."""
 
     rule: Views
     maps: SliceMaps
     sides: list[SideView]
     said: dict[int, tuple[Logits, float]] = field(default_factory=dict)
+    fused: tuple[Cube, NDArray[np.float32]] | None = None
 
     def look(self, todo: list[int]) -> Iterator[SliceResult]:
         """Segment what is to be seen; the views across are spread over the slices, so that progress is even."""
@@ -85,16 +94,38 @@ class _Object:
 
     def _asks(self, todo: list[int]) -> list[tuple[SliceMaps, int]]:
         """What is to be asked of each view, in turn."""
-        views = [(self.maps, self.maps.needed(todo)), *((side.maps, side.maps.asked) for side in self.sides)]
+        request = self.maps.request
+        whole = range(request.first, request.last + 1)  # all of which a fusion network looks at
+        views = [
+            (self.maps, self.maps.needed(whole if self._fuses else todo)),
+            *((side.maps, side.maps.asked) for side in self.sides),
+        ]
         asks = [((at + 0.5) / len(needed), maps, n) for maps, needed in views for at, n in enumerate(needed)]
         return [(maps, n) for _, maps, n in sorted(asks, key=lambda ask: ask[0])]
 
+    @property
+    def _fuses(self) -> bool:
+        return self.maps.model.fusion is not None and bool(self.sides)
+
+    def fuse(self) -> None:
+        """Let the model's fusion network, if there is one, look at the object; everything is asked for."""
+        model, request = self.maps.model, self.maps.request
+        if model.fusion is None or not self._fuses:
+            return
+        cube = Cube.of(request, model.shape, model.fusion.grid, model.fusion.margin)
+        views = cube.logits(self.agreed, self.maps.region, range(request.first, request.last + 1))
+        self.fused = cube, model.fusion(cube.picture(model.plane), cube.covered(), views, cube.voxels_per_cell)
+
     def agreed(self, index: int) -> Logits:
-        """The views' mean on a slice, before the user's own word."""
+        """What the views, and the fusion network once it was asked, say of a slice, before the user's own word."""
         rule, maps = self.rule, self.maps
         total = maps.smoothed(index, rule.smooth) + sum(rule.weight * side.plane(index) for side in self.sides)
         mean = total / (1 + rule.weight * len(self.sides))
-        return np.asarray(mean + rule.shape * maps.region.ellipsoid(maps.request, index), np.float32)
+        logits = mean + rule.shape * maps.region.ellipsoid(maps.request, index)
+        if self.fused is not None:
+            cube, change = self.fused
+            logits = logits + cube.plane(change, maps.region, index)
+        return np.asarray(logits, np.float32)
 
     def change(self, key: int) -> Logits:
         """What the user's prompt changes on its slice, against the box alone, as the user's own view sees it."""

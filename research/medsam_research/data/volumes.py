@@ -18,7 +18,7 @@ from .intensity import vary
 from .placement import Placement, random_placement
 from .scene import Plane, Scene, Target, bounds
 
-__all__ = ["Labelled", "Volume", "VolumeSource"]
+__all__ = ["Labelled", "Volume", "VolumeSource", "random_window"]
 
 _SMALLEST_SHADOW = 12  # pixels
 _LOOSE_ENDS_SHARE, _EMPTY_SHARE = 0.1, 0.05
@@ -150,11 +150,16 @@ def _picture(rng: np.random.Generator, values: NDArray[np.generic], k: int, moda
     slices = np.stack([values[max(k - 1, 0)], values[k], values[min(k + 1, last)]], 2)
     if slices.dtype == np.uint8:
         return np.ascontiguousarray(slices)
-    low, high = _ct_window(rng) if modality == "CT" else _percentile_window(rng, values)
+    low, high = random_window(rng, values, modality)
     grey = np.clip((slices.astype(np.float32) - low) * np.float32(255 / (high - low)), 0, 255)
     if modality != "CT":
         grey[slices == 0] = 0
     return grey.astype(np.uint8)
+
+
+def random_window(rng: np.random.Generator, values: NDArray[np.generic], modality: str) -> tuple[float, float]:
+    """The intensities that become black and white: a CT window or percentiles, varied as users and scanners do."""
+    return _ct_window(rng) if modality == "CT" else _percentile_window(rng, values)
 
 
 _CT_PRESETS = ((40, 400), (40, 400), (30, 150), (50, 350), (300, 600), (400, 1800), (-600, 1500), (50, 250))

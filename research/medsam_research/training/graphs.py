@@ -16,7 +16,7 @@ from medsam_research.models.encoder import FEATURE_CHANNELS
 from medsam_research.models.layers import fuse
 from medsam_research.models.segmenter import DECODER_INPUTS, Segmenter
 
-__all__ = ["decoder_example", "halve_weights", "merged", "write_decoder", "write_encoder"]
+__all__ = ["OPSET", "decoder_example", "halve_weights", "merged", "write_decoder", "write_encoder"]
 
 OPSET = 17
 _SMALL = 64  # values; shorter tensors stay float32
