@@ -65,15 +65,43 @@ def shrink(picture: NDArray[np.generic], side: int) -> NDArray[np.float32]:
     -------
     (side, side) or (C, side, side) float32 in the units of `picture`
     """
-    if picture.ndim == 3:
-        return np.stack([shrink(picture[..., n], side) for n in range(picture.shape[2])])
-    height, width = picture.shape
-    longest = max(height, width)
+    planes = picture[None] if picture.ndim == 2 else np.moveaxis(picture, 2, 0)
+    small = np.zeros((len(planes), side, side), np.float32)
+    longest = max(planes.shape[1:])
+    for plane, out in zip(planes, small, strict=True):
+        if longest == side:
+            out[: plane.shape[0], : plane.shape[1]] = plane
+        elif longest == 2 * side and plane.dtype == np.uint8:
+            rows = _halved(plane, side)
+            np.multiply(_halved(rows.T, side).T, np.float32(1 / 64), out=out)
+        else:
+            _by_blocks(plane, longest, out)
+    return small if picture.ndim == 3 else small[0]
+
+
+def _by_blocks(plane: NDArray[np.generic], longest: int, out: NDArray[np.float32]) -> None:
+    """Write `plane` (H, W) into the zeros `out` (side, side)."""
+    (height, width), side = plane.shape, len(out)
     narrow = np.zeros((side, width), np.float32)
     for block in _blocks(longest, side, height, width):
-        part = picture[block.start : block.stop].astype(np.float32, order="C", copy=False)
+        part = plane[block.start : block.stop].astype(np.float32, order="C", copy=False)
         np.matmul(block.weights, part, out=narrow[block.first : block.last])
-    small = np.zeros((side, side), np.float32)
     for block in _blocks(longest, side, width, side):
-        small[:, block.first : block.last] = narrow[:, block.start : block.stop] @ block.weights.T
-    return small
+        np.matmul(narrow[:, block.start : block.stop], block.weights.T, out=out[:, block.first : block.last])
+
+
+def _halved(lines: NDArray[np.generic], cells: int) -> NDArray[np.uint16]:
+    """Eight times the cells of two lines each: weights 1, 3, 3 and 1, in whole numbers and so as exact as by blocks.
+
+    Parameters
+    ----------
+    lines : (2 * cells or fewer, N), whole numbers up to 8 * 255
+    """
+    even, odd = (lines[n::2].astype(np.uint16) for n in (0, 1))
+    sums = np.zeros_like(even, shape=(cells, lines.shape[1]))
+    sums[: len(even)] = even
+    sums[: len(odd)] += odd
+    sums *= 3
+    sums[1 : len(odd) + 1] += odd[: cells - 1]
+    sums[: max(len(even) - 1, 0)] += even[1:]
+    return sums

@@ -29,3 +29,15 @@ def test_it_equals_the_window_over_the_whole_picture(
 def test_large_pictures_too(shape: tuple[int, ...]) -> None:
     picture = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     np.testing.assert_allclose(shrink(picture, 256), sample(picture, (0.0, 0.0, 2000.0, 2000.0), 256), atol=255e-6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 40), st.integers(1, 80), st.sampled_from([0, 1, 3]), st.sampled_from([1, 2]), st.booleans())
+def test_whole_numbers_shrunk_by_one_or_two_are_exact(
+    side: int, other: int, channels: int, by: int, wide: bool
+) -> None:
+    shape = (min(other, by * side), by * side)[:: 1 if wide else -1] + (channels,) * bool(channels)
+    picture = np.random.default_rng(side).integers(0, 256, shape).astype(np.uint8)
+    longest = float(by * side)
+    np.testing.assert_array_equal(shrink(picture, side), sample(picture, (0.0, 0.0, longest, longest), side))
+    np.testing.assert_array_equal(shrink(picture, side), shrink(picture.astype(np.float32), side))
