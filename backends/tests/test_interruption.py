@@ -1,24 +1,45 @@
-"""Ctrl-C that arrives where Python drops exceptions."""
+"""Ctrl-C that arrives where Python drops exceptions, in a process of its own: no signal may reach the tests' own."""
 
-import contextlib
+import subprocess
+import sys
+
+_BEGIN = """
 import signal
-
-import pytest
 from medsam_backends.cohort.interruption import Interruption
 
+class Finalised:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
 
-def test_an_interruption_that_was_swallowed_is_raised_at_the_next_check() -> None:
-    former = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), Interruption() as interruption:
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may start tests with it ignored
+try:
+    with Interruption() as interruption:
         interruption.check()
-        with contextlib.suppress(KeyboardInterrupt):  # as in a finaliser
-            signal.raise_signal(signal.SIGINT)
-        interruption.check()
-        raise AssertionError("the interruption is lost")
-    assert signal.getsignal(signal.SIGINT) is former
+"""
+_END = """
+        print("the end")
+except KeyboardInterrupt:
+    print("raised", signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+"""
+
+
+def run(*lines: str) -> tuple[list[str], str]:
+    """What a program that runs `lines` within an interruption says, and what it complains of."""
+    program = _BEGIN + "".join(f"        {line}\n" for line in lines) + _END
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines(), done.stderr
+
+
+def test_an_interruption_swallowed_by_a_finaliser_is_raised_at_the_next_check() -> None:
+    said, told = run("Finalised()", "print('goes on')", "interruption.check()")
+    assert said == ["goes on", "raised True"]
+    assert "Exception ignored in: <function Finalised.__del__" in told
 
 
 def test_an_interruption_is_raised_at_once() -> None:
-    with pytest.raises(KeyboardInterrupt), Interruption():
-        signal.raise_signal(signal.SIGINT)
-        raise AssertionError("the interruption is late")
+    assert run("signal.raise_signal(signal.SIGINT)") == (["raised True"], "")
+
+
+def test_without_an_interruption_nothing_is_raised() -> None:
+    assert run("interruption.check()") == (["the end"], "")
