@@ -14,13 +14,11 @@ from pathlib import Path
 
 import numpy as np
 from medsam_backends.backend import Backend
-from medsam_backends.boxes import VoxelBox
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.intensity import IntensityTransform, fit
+from medsam_backends.propagation import Request, Views
 from medsam_backends.propagation.cube import Cube
 from medsam_backends.propagation.region import LIMIT
-from medsam_backends.propagation.views import Views
-from medsam_backends.segment import Target
 from medsam_backends.segmenter import VolumeSegmenter
 from numpy.typing import NDArray
 
@@ -28,10 +26,10 @@ from medsam_research.data.shards import open_shards, shard_volume
 from medsam_research.data.volume_files import open_volumes
 from medsam_research.data.volumes import Labelled, Volume, random_window
 
-__all__ = ["GRID", "SCALE", "main", "sample_of"]
+__all__ = ["GRID", "SCALE", "main", "sample_of", "write_samples"]
 
 log = logging.getLogger(__name__)
-GRID, SCALE = 48, 1.4
+GRID, SCALE = 32, 1.4
 _LARGEST_LOOSE = 0.02  # of the picture's longest side, as people draw
 
 
@@ -58,7 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
         if path.exists():
             continue
         made = [_try(rng, models, *task) for task in plan[first : first + 64]]
-        _write(path, [one for one in made if one is not None])
+        write_samples(path, [one for one in made if one is not None])
         log.info("%d of %d", min(first + 64, len(plan)), len(plan))
 
 
@@ -98,16 +96,13 @@ def sample_of(
         return None
     pixels = np.ascontiguousarray(np.moveaxis(_bytes(rng, volume), axis, 0))
     (first, end), (y0, y1), (x0, x1) = box
-    target = Target(VoxelBox(x0, y0, first, x1 - 1, y1 - 1, end - 1))
-    segmenter = VolumeSegmenter(model, pixels, transform=_as_it_is(pixels))
-    request, _ = segmenter._plan(target)
-    rule = Views()
-    object_ = rule.begin(request, segmenter.model)
-    for _ in object_.look(list(range(request.first, request.last + 1))):
-        pass
-    cube = Cube.of(request, segmenter.model.shape, GRID, SCALE)
+    request = Request((float(x0), float(y0), float(x1), float(y1)), first, end - 1)
+    slices = VolumeSegmenter(model, pixels, transform=_as_it_is(pixels)).model
+    object_ = Views().begin(request, slices)
+    list(object_.look(list(range(first, end))))
+    cube = Cube.of(request, slices.shape, GRID, SCALE)
     inside = labels == found.value
-    views = cube.logits(object_.agreed, object_.maps.region, range(request.first, request.last + 1))
+    views = cube.logits(object_.agreed, object_.maps.region, range(first, end))
     return {
         "picture": np.rint(cube.picture(lambda n: pixels[n])).astype(np.uint8),
         "covered": np.rint(cube.covered() * 255).astype(np.uint8),
@@ -144,7 +139,7 @@ def _as_it_is(pixels: NDArray[np.uint8]) -> IntensityTransform:
     return fit(pixels, "manual", level=127.5, width=255)
 
 
-def _write(path: Path, samples: Sequence[dict[str, NDArray[np.generic]]]) -> None:
+def write_samples(path: Path, samples: Sequence[dict[str, NDArray[np.generic]]]) -> None:
     """All samples end to end; temporary file, then renamed."""
     temporary = path.with_suffix(".part")
     with open(temporary, "wb") as file:

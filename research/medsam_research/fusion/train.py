@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--validation", required=True, help="folder of `prepare --split val`")
     parser.add_argument("--output", required=True)
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--steps", type=int, default=0, help="if above 0, the budget in steps instead of minutes")
     parser.add_argument("--batch", type=int, default=6)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--decay", type=float, default=0.6, help="share of the time over which the rate falls to 0")
@@ -106,11 +107,17 @@ class _Run:
         }
         checkpoint.save(self.path, state)
 
+    @property
+    def progress(self) -> float:
+        """Spent share of the budget."""
+        if self.options.steps:
+            return self.step / float(self.options.steps)
+        return self.elapsed / (60 * float(self.options.minutes))
+
     def train_step(self, batch: dict[str, Tensor]) -> tuple[float, float]:
         """One update; loss and DSC."""
-        progress = self.elapsed / (60 * self.options.minutes)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.options.lr * rate_factor(progress, 0.02, self.options.decay)
+            group["lr"] = self.options.lr * rate_factor(self.progress, 0.02, self.options.decay)
         logits = batch["views"] + self.model(batch["picture"], batch["covered"], batch["views"], batch["scale"])
         loss = fusion_loss(logits, batch["truth"])
         self.optimiser.zero_grad()
@@ -134,7 +141,7 @@ class _Run:
         rng = np.random.default_rng(self.options.seed + self.step)
         last = saved = time.monotonic()
         sums = np.zeros(2)
-        while self.elapsed < 60 * self.options.minutes:
+        while self.progress < 1:
             sums += self.train_step(training.varied(rng, self.options.batch))
             now = time.monotonic()
             self.elapsed, last = self.elapsed + now - last, now
