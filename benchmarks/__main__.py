@@ -33,7 +33,7 @@ def main() -> None:
         results.skipped |= plan.skipped
         results.facts["settings"] = _settings(plan)
         for name, section in _SECTIONS.items():
-            if name in results.facts.setdefault("sections", {}):
+            if name in results.facts.setdefault("sections", {}) or name not in (arguments.section or _SECTIONS):
                 continue
             started = time.perf_counter()
             try:
@@ -76,6 +76,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--system", action="append", help="published system, may be repeated; else two, or with --full all"
     )
+    parser.add_argument("--section", action="append", choices=_SECTIONS, help="may be repeated; else all")
     parser.add_argument("--repeats", type=int, help="most rounds; fewer for a shorter run")
     parser.add_argument(
         "--clock", choices=CLOCKS, default=CLOCKS[0], help="processor, with --threads 1, for a machine that is not idle"

@@ -104,7 +104,7 @@ class Plan:
 
 def prepare(effort: Effort, threads: int, runtimes: tuple[str, ...], work: Path) -> Plan:
     """Find the bundled model, copy installed published ones, make the others with stand-in weights."""
-    from medsam_backends.checkpoints import catalogue
+    from medsam_backends.checkpoints import importable
     from medsam_backends.registry import DEFAULT_MODEL, bundled_folder, user_folder
 
     bundled = bundled_folder()
@@ -113,7 +113,7 @@ def prepare(effort: Effort, threads: int, runtimes: tuple[str, ...], work: Path)
     plan = Plan(effort, threads, runtimes, work, (), python_with("torch"))
     plan.models_folder.mkdir()
     models = [Model(BUNDLED, bundled / DEFAULT_MODEL, stand_in=False)]
-    for system in catalogue() if effort.systems is None else effort.systems:
+    for system in importable() if effort.systems is None else effort.systems:
         folder = plan.models_folder / system
         if (user_folder() / system / "model.json").is_file():
             shutil.copytree(user_folder() / system, folder)

@@ -162,3 +162,20 @@ def test_resuming_repeats_a_section_that_failed(tmp_path: Path, monkeypatch: pyt
         bench.main()
     found = json.loads((tmp_path / "speed.json").read_text("utf-8"))
     assert len(runs) == 2 and "start" in found["facts"]["sections"] and "section start" not in found["skipped"]
+
+
+def test_only_the_sections_asked_for_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[str] = []
+
+    def section(name: str) -> type:
+        return type(name, (), {"measure": staticmethod(lambda plan, results: runs.append(name))})
+
+    monkeypatch.setattr(bench, "_SECTIONS", {name: section(name) for name in ("start", "networks", "memory")})
+    monkeypatch.setattr(bench, "VARIABLE", "MEDSAMLITE_TEST_CLOCK")
+    monkeypatch.setenv("MEDSAMLITE_TEST_CLOCK", "wall")
+    asked = ["--section", "memory", "--section", "start"]
+    monkeypatch.setattr(
+        sys, "argv", ["bench", "--quick", "--runtime", "onnxruntime", *asked, "--output", str(tmp_path)]
+    )
+    bench.main()
+    assert runs == ["start", "memory"]
