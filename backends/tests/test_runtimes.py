@@ -2,6 +2,8 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -121,3 +123,29 @@ def test_where_nothing_can_be_kept_nothing_fails(tmp_path: Path, monkeypatch: py
     for variable in ("MEDSAMLITE_CACHE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(variable, raising=False)
     assert "MedSAMLite" in cache_folder().parts
+
+
+_MODELS_END_AND_CTRL_C = """
+import faulthandler, gc, signal, sys
+from medsam_backends.folder_backend import open_folder
+
+faulthandler.enable()  # gives signals a stack of their own
+signal.signal(signal.SIGINT, signal.default_int_handler)
+models = [open_folder(sys.argv[1], "openvino", threads=1) for _ in range(3)]
+while models:
+    del models[0]
+    gc.collect()
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@needs_two
+def test_ctrl_c_after_models_have_ended_harms_nothing(tmp_path: Path) -> None:
+    folder = tiny_models.sam_model(tmp_path / "m")
+    done = subprocess.run(
+        [sys.executable, "-c", _MODELS_END_AND_CTRL_C, str(folder)], capture_output=True, text=True, timeout=120
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")

@@ -21,6 +21,10 @@ __all__ = ["create", "create_reduced"]
 
 _Shape = tuple[int | str | None, ...]
 _CAPABILITIES = {"BF16": "bf16", "FP16": "f16"}
+# The only one, kept to the end of the process.  On Linux each gives signals of the thread that loads its first model
+# a stack, and when they end in the order of their making, that stack is memory which is no longer theirs: the next
+# Ctrl-C would overwrite whatever is there by then, or end the process without a word.
+_CORE = ov.Core()
 
 
 class _Session:
@@ -47,7 +51,6 @@ class _OpenVINO:
         self._precision = precision
 
     def load(self, path: Path, options: SessionOptions) -> Session:
-        core = ov.Core()
         settings = {
             "PERFORMANCE_HINT": "LATENCY",
             # Newer CPUs would compute in bfloat16 unasked, and masks would depend on the machine.
@@ -56,23 +59,23 @@ class _OpenVINO:
             "CACHE_DIR": str(cache_folder() / "openvino"),
         }
         try:
-            model, declared = _read(core, path, options)
-            return _Session(core.compile_model(model, "CPU", settings), declared)
+            model, declared = _read(path, options)
+            return _Session(_CORE.compile_model(model, "CPU", settings), declared)
         except RuntimeError as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             raise ModelError(f"{path.name} is not a model that OpenVINO can load ({lines[-1][:200]}).") from None
 
 
-def _read(core: Any, path: Path, options: SessionOptions) -> tuple[Any, list[str]]:
+def _read(path: Path, options: SessionOptions) -> tuple[Any, list[str]]:
     """The model, and the names of the inputs that its file declares."""
     if path.suffix == ".xml":
         weights = path.with_suffix(".bin")
         if not weights.is_file() or not weights.resolve().is_relative_to(path.parent.resolve()):
             raise ModelError(f"{path.name} lacks its weights {weights.name} in the same folder: install it again.")
-        return core.read_model(path, weights), []
+        return _CORE.read_model(path, weights), []
     graph = read_graph(path, options.weights)
     whole = with_weights(graph.data, graph.given) if graph.given else graph.data
-    return core.read_model(path if graph.beside else whole), input_names(graph.data)
+    return _CORE.read_model(path if graph.beside else whole), input_names(graph.data)
 
 
 def _shape(port: Any) -> _Shape:
@@ -92,7 +95,7 @@ def create_reduced() -> _OpenVINO:
     ImportError
         If it computes with none.
     """
-    known = ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    known = _CORE.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     for capability, precision in _CAPABILITIES.items():
         if capability in known:
             return _OpenVINO("openvino-reduced", precision)
