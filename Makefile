@@ -42,18 +42,27 @@ test-research: $(STAMPS)/research
 # DATA holds the archives and volumes described in research/README.md; a run that was stopped is resumed.  TEACHER=1
 # also learns the features of LiteMedSAM, which `medsamlite models install litemedsam` must have brought.
 DATA ?= ../shared/data/train
+FUSION = $(RUN).fusion
+SAMPLES = --model runs/medsamlite-efficientvit --model runs/medsamlite-repvit --volumes "$(DATA)/volumes" \
+	--synthetic runs/data/synthetic
 RUN := PYTHONPATH=backends:research OMP_NUM_THREADS=1 $(RESEARCH_BIN)/python -m medsam_research
 
 train: $(STAMPS)/research
 	$(RUN).synthesis.prepare --count 6000 --volumes 500 --output runs/data/synthetic --seed 0
 	$(RUN).training.train --config main --data "$(DATA)" --synthetic runs/data/synthetic --output runs/main
-	$(RUN).training.export runs/main/checkpoint.pt --id medsamlite-efficientvit --output runs/medsamlite-efficientvit
+	$(RUN).training.export runs/main/checkpoint.pt --id medsamlite-efficientvit --int8 decoder \
+		--output runs/medsamlite-efficientvit
 	$(RUN).training.distil runs/main/checkpoint.pt --data "$(DATA)" --synthetic runs/data/synthetic --output runs/distilled.pt
 	$(if $(TEACHER),$(RUN).data.teacher litemedsam --data "$(DATA)" --output runs/data/teacher)
 	$(RUN).training.train --config second --data "$(DATA)" --synthetic runs/data/synthetic --init runs/distilled.pt \
 		$(if $(TEACHER),--teacher runs/data/teacher) --output runs/second
 	$(RUN).training.export runs/second/checkpoint.pt --id medsamlite-repvit --int8 decoder \
 		--output runs/medsamlite-repvit
+	$(FUSION).prepare $(SAMPLES) --output runs/data/fusion/train
+	$(FUSION).prepare $(SAMPLES) --split val --output runs/data/fusion/val
+	$(FUSION).train --samples runs/data/fusion/train --validation runs/data/fusion/val --output runs/fusion
+	$(FUSION).export runs/fusion/checkpoint.pt --model runs/medsamlite-efficientvit
+	$(FUSION).export runs/fusion/checkpoint.pt --model runs/medsamlite-repvit
 
 # Peers in PyTorch take part where `make test-research` has made their environment.
 bench: $(STAMPS)/bench
