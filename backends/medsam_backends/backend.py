@@ -5,14 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError, ModelError, PromptError
-from .propagation.base import Fusion
 from .types import Box, Embedding, Prediction, Prompt
+
+if TYPE_CHECKING:
+    from .propagation.base import Fusion
 
 __all__ = ["Backend", "BackendSpec"]
 

@@ -46,8 +46,9 @@ class FolderBackend(Backend):
             self._encoder = NamedSession(manifest.encoder, runtime, options, ("image",), ("features",))
             self._decoder = decoder.result()
         if manifest.fusion is not None:
-            grid, margin = manifest.cube["grid"], manifest.cube["scale"]
-            self.fusion = FusionNetwork(manifest.fusion, grid, margin, runtime, SessionOptions(threads))
+            grid, scale = manifest.cube["grid"], manifest.cube["scale"]
+            once = SessionOptions(threads, options.weights)  # runs once an object: all threads are its own
+            self.fusion = FusionNetwork(manifest.fusion, grid, scale, runtime, once)
 
     def load_decoder(self, runtime: str, options: SessionOptions) -> NamedRun:
         """The decoder under the standard tensor names."""
@@ -74,7 +75,9 @@ def _at_once(manifest: Manifest, runtime: str, threads: int) -> int:
     """How many slices to work on at once with so many threads."""
     graphs = [manifest.encoder.path, manifest.decoder.path]
     alike = all(runtime_for(path, runtime).concurrent for path in graphs)
-    return threads if alike and sum(path.stat().st_size for path in manifest.digests) <= _LIGHT_BYTES else 1
+    once = manifest.fusion.path if manifest.fusion is not None else None  # runs once an object
+    size = sum(path.stat().st_size for path in manifest.digests if path != once)
+    return threads if alike and size <= _LIGHT_BYTES else 1
 
 
 def read_weights(manifest: Manifest) -> dict[str, NDArray[Any]]:

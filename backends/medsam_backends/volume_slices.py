@@ -19,7 +19,6 @@ from .boxes import Axis
 from .cache import EmbeddingCache
 from .errors import Cancelled
 from .intensity import IntensityTransform
-from .propagation.base import Fusion
 from .runtimes import usable_cores
 from .slices import SliceStack
 from .timings import Stopwatch, Timings
@@ -27,6 +26,7 @@ from .types import Embedding, Prediction, Prompt
 
 if TYPE_CHECKING:
     from .disk_store import DiskStore
+    from .propagation.base import Fusion
 
 __all__ = ["VolumeSlices"]
 
@@ -137,7 +137,14 @@ class VolumeSlices:
         return None if network is None else _Timed(network, self._clock)
 
     def plane(self, index: int) -> NDArray[np.uint8]:
-        """The slice alone, (H, W) uint8, colours as their mean."""
+        """The slice alone, (H, W) uint8, colours as their mean.
+
+        Raises
+        ------
+        Cancelled
+            If the user cancelled.
+        """
+        self._check_cancelled()
         picture = self._transform.to_bytes(self._stack.slice(index))
         return picture if picture.ndim == 2 else picture.mean(axis=2).astype(np.uint8)
 
@@ -215,18 +222,18 @@ class _Timed:
     """A fusion network on a clock."""
 
     def __init__(self, network: Fusion, clock: Stopwatch) -> None:
-        self.grid, self.margin = network.grid, network.margin
+        self.grid, self.scale = network.grid, network.scale
         self._network, self._clock = network, clock
 
     def __call__(
         self,
         picture: NDArray[np.float32],
-        covered: NDArray[np.float32],
-        views: NDArray[np.float32],
+        valid: NDArray[np.float32],
+        logits: NDArray[np.float32],
         voxels_per_cell: tuple[float, float, float],
     ) -> NDArray[np.float32]:
         with self._clock.decoding(0):
-            return self._network(picture, covered, views, voxels_per_cell)
+            return self._network(picture, valid, logits, voxels_per_cell)
 
 
 def _alike(one: Prompt, other: Prompt) -> bool:

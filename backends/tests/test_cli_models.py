@@ -56,6 +56,15 @@ def test_check_runs_models_and_says_which_fail(
     assert main(["models", "check", "nothing"]) == 2
 
 
+def test_check_runs_the_fusion_network_too(models_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tiny_models.add_fusion(tiny_models.window_model(models_folder / "fused", "fused"))
+    assert main(["models", "check", "fused"]) == 0
+    tiny_models.write_manifest(folder, edit=lambda raw: raw["cube"].update(grid=24))
+    capsys.readouterr()
+    assert main(["models", "check", "fused"]) == 2
+    assert "fused: fusion.onnx takes 16 cells" in capsys.readouterr().out
+
+
 def test_a_folder_of_ones_own_is_added_once_and_whole(
     tmp_path: Path, models_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

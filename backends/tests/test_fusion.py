@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tiny_models
 from medsam_backends.boxes import VoxelBox
-from medsam_backends.errors import ModelError
+from medsam_backends.errors import Cancelled, ModelError
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.manifest import read_manifest
 from medsam_backends.runtimes import available_runtimes
@@ -43,14 +43,45 @@ def test_what_is_found_is_what_the_fusion_network_leaves(tmp_path: Path, runtime
     np.testing.assert_array_equal(full[8:24, 8:24, 8:24], inside > 200)
 
 
-def test_a_closed_model_loads_its_fusion_network_again_when_asked(tmp_path: Path) -> None:
+def test_a_closed_model_cannot_be_used(tmp_path: Path) -> None:
     model = open_folder(tiny_models.add_fusion(tiny_models.window_model(tmp_path / "m")))
     assert model.fusion is not None
     cube = np.full((tiny_models.GRID,) * 3, 250, np.float32)
-    first = model.fusion(cube, cube, cube * 0, (1.0, 1.0, 1.0))
+    change = model.fusion(cube, cube, cube * 0, (1.0, 1.0, 1.0))
+    assert change.min() == change.max() == 50
     model.close()
-    np.testing.assert_array_equal(model.fusion(cube, cube, cube * 0, (1.0, 1.0, 1.0)), first)
-    assert first.min() == first.max() == 50
+    with pytest.raises(ModelError, match="was closed: load it again"):
+        model.fusion(cube, cube, cube * 0, (1.0, 1.0, 1.0))
+
+
+def test_cancelling_is_heard_before_the_fusion_network_runs(tmp_path: Path) -> None:
+    model = open_folder(tiny_models.add_fusion(tiny_models.window_model(tmp_path / "m")))
+    segmenter = VolumeSegmenter(model, volume(), preset="manual", level=127.5, width=255)
+    done: list[int] = []
+    slices = BOX.k1 + 1 - BOX.k0
+    with pytest.raises(Cancelled):
+        segmenter.segment(
+            [Target(BOX)], rule="views", progress=lambda p: done.append(p.done), cancelled=lambda: slices in done
+        )
+    assert segmenter.segment([Target(BOX)], rule="views")[0].timings.decode_s > 0
+
+
+def test_a_colour_volume_is_seen_as_its_mean(tmp_path: Path) -> None:
+    grey = volume()
+    colours = np.stack([grey, grey // 2, grey // 2], -1)
+    segmenter = VolumeSegmenter(open_folder(tiny_models.window_model(tmp_path / "m")), colours)
+    plane = segmenter.model.plane(3)
+    assert plane.shape == (SIDE, SIDE) and plane.dtype == np.uint8
+    np.testing.assert_allclose(plane, colours[3].mean(axis=2), atol=1)
+
+
+def test_other_cells_than_the_graph_takes_are_one_sentence(tmp_path: Path) -> None:
+    folder = tiny_models.add_fusion(tiny_models.window_model(tmp_path / "m"))
+    tiny_models.write_manifest(folder, edit=lambda raw: raw["cube"].update(grid=24))
+    network = open_folder(folder).fusion
+    cube = np.zeros((24, 24, 24), np.float32)
+    with pytest.raises(ModelError, match=r"takes 16 cells a side, its cube in model.json has 24: correct cube.grid"):
+        assert network is not None and network(cube, cube, cube, (1.0, 1.0, 1.0))
 
 
 def test_a_model_without_one_has_none(tmp_path: Path) -> None:

@@ -163,18 +163,18 @@ def test_spread_takes_centres_of_equal_parts() -> None:
 class Brightness:
     """A fusion network that answers with the brightness less 100, or with a constant."""
 
-    grid, margin = 24, 1.5
+    grid, scale = 24, 1.5
 
     def __init__(self, constant: float | None = None) -> None:
         self.constant = constant
-        self.views: list[np.ndarray] = []
+        self.seen: list[np.ndarray] = []
 
     def __call__(
-        self, picture: np.ndarray, covered: np.ndarray, views: np.ndarray, voxels_per_cell: tuple[float, float, float]
+        self, picture: np.ndarray, valid: np.ndarray, logits: np.ndarray, voxels_per_cell: tuple[float, float, float]
     ) -> np.ndarray:
-        assert picture.shape == covered.shape == views.shape == (24, 24, 24)
-        self.views.append(views)
-        return picture - 100 if self.constant is None else np.full_like(views, self.constant)
+        assert picture.shape == valid.shape == logits.shape == (24, 24, 24)
+        self.seen.append(logits)
+        return picture - 100 if self.constant is None else np.full_like(logits, self.constant)
 
 
 @pytest.mark.parametrize("axis", AXES)
@@ -186,7 +186,7 @@ def test_a_fusion_network_sees_the_picture_where_the_object_is(axis: Axis) -> No
     model.fusion = network = Brightness()
     model.plane = lambda n: SliceStack(bright, axis).slice(n).astype(np.uint8)
     found = volume(segment(PLAIN, model), axis)
-    assert len(network.views) == 1
+    assert len(network.seen) == 1
     wrong = found != inside(truth)
     assert wrong.mean() < 0.02, "cells are not voxels, so that the surface may be off by a part of one"
 
@@ -213,4 +213,12 @@ def test_a_flat_box_is_not_shown_to_a_fusion_network() -> None:
     model = FieldModel(lambda _: affine((0.1, 0.1, 0.1)))
     model.fusion = network = Brightness(1.0)
     list(Views(least=4)(Request((3, 2, 18, 15), 5, 7), model))
-    assert not network.views
+    assert not network.seen
+
+
+def test_what_a_fusion_network_sees_depends_on_the_main_box_alone() -> None:
+    model = FieldModel(lambda _: affine((0.2, -0.1, 0.1)))
+    model.fusion = network = Brightness(0.0)
+    segment(PLAIN, model)
+    segment(PLAIN, model, keys={6: Prompt((0.0, 0.0, 20.0, 17.0))})
+    np.testing.assert_array_equal(network.seen[0], network.seen[1])

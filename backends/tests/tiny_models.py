@@ -43,11 +43,11 @@ def add_fusion(folder: Path) -> Path:
     cube = [1, 1, GRID, GRID, GRID]
     nodes = [
         helper.make_node("Sub", ["picture", "limit"], ["brighter"]),
-        helper.make_node("Abs", ["covered"], ["unused_covered"]),
+        helper.make_node("Abs", ["valid"], ["unused_valid"]),
         helper.make_node("Abs", ["scale"], ["unused_scale"]),
-        helper.make_node("Sub", ["brighter", "views"], ["change"]),
+        helper.make_node("Sub", ["brighter", "logits"], ["change"]),
     ]
-    inputs = [_floats(name, cube) for name in ("picture", "covered", "views")] + [_floats("scale", [1, 3])]
+    inputs = [_floats(name, cube) for name in ("picture", "valid", "logits")] + [_floats("scale", [1, 3])]
     limit = _constants({"limit": np.array(200, np.float32)})
     save(helper.make_graph(nodes, "fusion", inputs, [_floats("change", cube)], limit), folder / "fusion.onnx")
 

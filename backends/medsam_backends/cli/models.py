@@ -191,6 +191,9 @@ def _trial(identifier: str) -> str:
         for part in parts:
             embedding = part.encode(np.zeros((48, 64), np.uint8))
             part.decode(embedding, [Prompt((8.0, 8.0, 40.0, 40.0))])
+            if part.fusion is not None:
+                cube = np.zeros((part.fusion.grid,) * 3, np.float32)
+                part.fusion(cube, cube, cube, (1.0, 1.0, 1.0))
         backend.close()
     except ModelError as error:
         return str(error)

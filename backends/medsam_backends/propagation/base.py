@@ -21,26 +21,26 @@ class Fusion(Protocol):
     Attributes
     ----------
     grid : cells a side of its cube, G
-    margin : side of the cube in sides of the box
+    scale : side of the cube in sides of the box
     """
 
     grid: int
-    margin: float
+    scale: float
 
     def __call__(
         self,
         picture: NDArray[np.float32],
-        covered: NDArray[np.float32],
-        views: NDArray[np.float32],
+        valid: NDArray[np.float32],
+        logits: NDArray[np.float32],
         voxels_per_cell: tuple[float, float, float],
     ) -> NDArray[np.float32]:
-        """What to add to the views' logits.
+        """What to add to the logits that views of the object agree on.
 
         Parameters
         ----------
         picture : (G, G, G) in 0..255, axes (slices, rows, columns)
-        covered : (G, G, G) in 0..1, how much of each cell lies in the volume
-        views : (G, G, G) logits
+        valid : (G, G, G) in 0..1, how much of each cell lies in the volume
+        logits : (G, G, G)
         voxels_per_cell : along the three axes
 
         Returns

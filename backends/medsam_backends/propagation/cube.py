@@ -35,10 +35,10 @@ class Cube:
     shape: tuple[int, int, int]
 
     @classmethod
-    def of(cls, request: Request, shape: tuple[int, int, int], grid: int, margin: float) -> Cube:
-        """Round the box of `request`, `margin` times its size."""
-        beyond = (request.last + 1 - request.first) * (margin - 1) / 2
-        return cls((request.first - beyond, request.last + 1 + beyond), window_rect(request.box, margin), grid, shape)
+    def of(cls, request: Request, shape: tuple[int, int, int], grid: int, scale: float) -> Cube:
+        """Round the box of `request`, `scale` times its size."""
+        beyond = (request.last + 1 - request.first) * (scale - 1) / 2
+        return cls((request.first - beyond, request.last + 1 + beyond), window_rect(request.box, scale), grid, shape)
 
     @property
     def voxels_per_cell(self) -> tuple[float, float, float]:
@@ -54,15 +54,14 @@ class Cube:
         """
         return self._stacked(lambda index: sample(plane(index), self.rect, self.grid), range(self.shape[0]), 0.0)
 
-    def covered(self) -> NDArray[np.float32]:
+    def valid(self) -> NDArray[np.float32]:
         """How much of each cell lies in the volume, (G, G, G) float32."""
         plane = covered(self.rect, self.shape[1:], self.grid)
         return self._stacked(lambda _: plane, range(self.shape[0]), 0.0)
 
     def logits(self, plane: Callable[[int], Plane], region: Region, slices: range) -> NDArray[np.float32]:
-        """Logits of `region` on `slices` on the cells, (G, G, G) float32 in ±LIMIT; -LIMIT beyond both."""
-        x0, y0, x1, y1 = self.rect
-        rect = (x0 - region.x0, y0 - region.y0, x1 - region.x0, y1 - region.y0)
+        """Logits of `region` on `slices` on the cells, (G, G, G) float32 in ±LIMIT; -LIMIT beyond either."""
+        rect = self._rect_on(region)
 
         def sampled(index: int) -> Plane:
             return sample(np.clip(plane(index), -LIMIT, LIMIT) + LIMIT, rect, self.grid) - LIMIT
@@ -70,14 +69,20 @@ class Cube:
         return self._stacked(sampled, slices, -LIMIT)
 
     def plane(self, values: NDArray[np.float32], region: Region, index: int) -> Plane:
-        """Values of cells (G, G, G) on `region` of slice `index`, linear between cells, zero beyond the cube."""
+        """Values of cells (G, G, G) on `region` of slice `index`, linear between cells.
+
+        Zero beyond the cube's rows and columns; beyond its slices the outermost cells hold.
+        """
         low, size = self.slices[0], self.voxels_per_cell[0]
         at = min(max((index + 0.5 - low) / size - 0.5, 0.0), self.grid - 1.0)
         below = min(int(at), self.grid - 2)
         between = (1 - (at - below)) * values[below] + (at - below) * values[below + 1]
+        shape = (region.y1 - region.y0, region.x1 - region.x0)
+        return paste(between.astype(np.float32), self._rect_on(region), shape, 0.0)
+
+    def _rect_on(self, region: Region) -> Rect:
         x0, y0, x1, y1 = self.rect
-        rect = (x0 - region.x0, y0 - region.y0, x1 - region.x0, y1 - region.y0)
-        return paste(between.astype(np.float32), rect, (region.y1 - region.y0, region.x1 - region.x0), 0.0)
+        return x0 - region.x0, y0 - region.y0, x1 - region.x0, y1 - region.y0
 
     def _stacked(self, plane: Callable[[int], Plane], there: range, outside: float) -> NDArray[np.float32]:
         """Planes (G, G) of slices on the cells along the stack; `outside` for slices that are not `there`."""

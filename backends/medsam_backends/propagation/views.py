@@ -10,13 +10,13 @@ slice, what he changed there fades out over the slices beside it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Prompt
-from .base import Request, SliceModel, SliceResult
+from .base import Fusion, Request, SliceModel, SliceResult
 from .cube import Cube
 from .maps import Logits, SliceMaps, spread
 from .region import Region
@@ -95,26 +95,28 @@ class ViewedObject:
     def _asks(self, todo: list[int]) -> list[tuple[SliceMaps, int]]:
         """What is to be asked of each view, in turn."""
         request = self.maps.request
-        whole = range(request.first, request.last + 1)  # all of which a fusion network looks at
-        views = [
-            (self.maps, self.maps.needed(whole if self._fuses else todo)),
-            *((side.maps, side.maps.asked) for side in self.sides),
-        ]
+        # a fusion network looks at the whole object
+        shown = todo if self._fusion is None else range(request.first, request.last + 1)
+        views = [(self.maps, self.maps.needed(shown)), *((side.maps, side.maps.asked) for side in self.sides)]
         asks = [((at + 0.5) / len(needed), maps, n) for maps, needed in views for at, n in enumerate(needed)]
         return [(maps, n) for _, maps, n in sorted(asks, key=lambda ask: ask[0])]
 
     @property
-    def _fuses(self) -> bool:
-        return self.maps.model.fusion is not None and bool(self.sides)
+    def _fusion(self) -> Fusion | None:
+        return self.maps.model.fusion if self.sides else None
 
     def fuse(self) -> None:
         """Let the model's fusion network, if there is one, look at the object; everything is asked for."""
-        model, request = self.maps.model, self.maps.request
-        if model.fusion is None or not self._fuses:
+        fusion, model, request = self._fusion, self.maps.model, self.maps.request
+        if fusion is None:
             return
-        cube = Cube.of(request, model.shape, model.fusion.grid, model.fusion.margin)
-        views = cube.logits(self.agreed, self.maps.region, range(request.first, request.last + 1))
-        self.fused = cube, model.fusion(cube.picture(model.plane), cube.covered(), views, cube.voxels_per_cell)
+        cube = Cube.of(request, model.shape, fusion.grid, fusion.scale)
+        # what it sees depends on the main box alone, not on larger ones that the user drew on single slices
+        own, whole = Region.of(replace(request, keys={}), model.shape[1:]), self.maps.region
+        rows, columns = slice(own.y0 - whole.y0, own.y1 - whole.y0), slice(own.x0 - whole.x0, own.x1 - whole.x0)
+        slices = range(request.first, request.last + 1)
+        logits = cube.logits(lambda index: self.agreed(index)[rows, columns], own, slices)
+        self.fused = cube, fusion(cube.picture(model.plane), cube.valid(), logits, cube.voxels_per_cell)
 
     def agreed(self, index: int) -> Logits:
         """What the views, and the fusion network once it was asked, say of a slice, before the user's own word."""

@@ -18,6 +18,7 @@ import torch
 from medsam_backends.manifest import sha256
 
 from medsam_research.training import checkpoint
+from medsam_research.training.export import MOST_BYTES
 from medsam_research.training.graphs import OPSET, halve_weights
 
 from .network import Fusion
@@ -26,7 +27,7 @@ from .prepare import GRID, SCALE
 __all__ = ["add_fusion", "main"]
 
 log = logging.getLogger(__name__)
-_INPUTS = ["picture", "covered", "views", "scale"]
+_INPUTS = ["picture", "valid", "logits", "scale"]
 _MOST_DIFFERENCE = 2e-3  # logits
 _MOST_HALF_DIFFERENCE = 0.25
 
@@ -37,25 +38,40 @@ def add_fusion(source: Path, folder: Path, version: str = "") -> None:
     Raises
     ------
     RuntimeError
-        If the graph differs from PyTorch.
+        If the graph differs from PyTorch, or the model becomes larger than `MOST_BYTES`; the folder is then unchanged.
     """
     model = Fusion().eval()
     model.load_state_dict(checkpoint.load(source)["ema"])
-    example = _example()
-    path = folder / "fusion.onnx"
+    example, path = _example(), folder / "fusion.part"
+    try:
+        _write_graph(model, example, path)
+        others = [part for part in folder.glob("*.onnx") if part.name != "fusion.onnx"]
+        size = path.stat().st_size + sum(part.stat().st_size for part in others)
+        if size > MOST_BYTES:
+            raise RuntimeError(f"the graphs take {size} bytes, more than {MOST_BYTES}")
+        os.replace(path, folder / "fusion.onnx")
+    finally:
+        path.unlink(missing_ok=True)
+    _name_in_manifest(folder, version)
+
+
+def _write_graph(model: Fusion, example: tuple[torch.Tensor, ...], path: Path) -> None:
+    """The graph with float16 weights, checked before and after they are rounded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter that writes no second package's operators is deprecated
         torch.onnx.export(
             model, example, str(path), input_names=_INPUTS, output_names=["change"], opset_version=OPSET, dynamo=False
         )
-    for most in (_MOST_DIFFERENCE, _MOST_HALF_DIFFERENCE):
-        difference = _difference(model, path, example)
-        log.info("largest difference %.2g; %d bytes", difference, path.stat().st_size)
-        if difference > most:
-            raise RuntimeError(f"the graph differs from PyTorch by {difference:.2g}")
-        if most == _MOST_DIFFERENCE:
-            halve_weights(path)
-    _name_in_manifest(folder, version)
+    _check(model, path, example, _MOST_DIFFERENCE)
+    halve_weights(path)
+    _check(model, path, example, _MOST_HALF_DIFFERENCE)
+
+
+def _check(model: Fusion, path: Path, example: tuple[torch.Tensor, ...], most: float) -> None:
+    difference = _difference(model, path, example)
+    log.info("largest difference %.2g; %d bytes", difference, path.stat().st_size)
+    if difference > most:
+        raise RuntimeError(f"the graph differs from PyTorch by {difference:.2g}")
 
 
 def _example() -> tuple[torch.Tensor, ...]:

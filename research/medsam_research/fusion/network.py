@@ -6,12 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from medsam_research.models.planes import BOX_HALF
+
 __all__ = ["Fusion"]
 
 PLANES = 8
 WIDTHS = (8, 20, 36, 56)
 SCALARS = 5
-_BOX_HALF = 1.4  # half the cube's side in units of half the box
 
 
 class _Conv(nn.Module):
@@ -77,17 +78,17 @@ class Fusion(nn.Module):
         assert self.change.bias is not None
         nn.init.zeros_(self.change.bias)
 
-    def forward(self, picture: Tensor, covered: Tensor, views: Tensor, scale: Tensor) -> Tensor:
+    def forward(self, picture: Tensor, valid: Tensor, logits: Tensor, scale: Tensor) -> Tensor:
         """Change of the logits, (N, 1, G, G, G).
 
         Parameters
         ----------
         picture : (N, 1, G, G, G) in 0..255
-        covered : (N, 1, G, G, G), 1 where the volume exists
-        views : (N, 1, G, G, G) logits
+        valid : (N, 1, G, G, G), 1 where the volume exists
+        logits : (N, 1, G, G, G), what the views agree on
         scale : (N, 3) log2 of voxels a cell along the slices, rows and columns
         """
-        full = self.full(_planes(picture, covered, views))
+        full = self.full(_planes(picture, valid, logits))
         half = self.down1(full) + self.prompt(_scalars(scale))[:, :, None, None, None]
         half = self.at_half(torch.relu(half))
         quarter = self.at_quarter(self.down2(half))
@@ -103,18 +104,18 @@ def _scalars(scale: Tensor) -> Tensor:
     return torch.cat([scale * 0.5, along - (rows + columns) * 0.5, torch.relu(-along)], 1)
 
 
-def _planes(picture: Tensor, covered: Tensor, views: Tensor) -> Tensor:
+def _planes(picture: Tensor, valid: Tensor, logits: Tensor) -> Tensor:
     """Everything that varies over the cube, (N, PLANES, G, G, G)."""
     grid = picture.shape[-1]
     cells = torch.arange(grid, dtype=torch.float32, device=picture.device)
-    line = ((cells + 0.5) * (2 / grid) - 1) * _BOX_HALF
+    line = ((cells + 0.5) * (2 / grid) - 1) * BOX_HALF
     zeros = picture * 0  # not constants: a graph would store them at full size
     z, y, x = zeros + line[:, None, None], zeros + line[:, None], zeros + line
     ellipsoid = 1 - x * x - y * y - z * z
     box = 1 - torch.maximum(torch.maximum(x.abs(), y.abs()), z.abs())
-    shown = (picture * (1 / 128) - 1) * covered
-    likely = torch.sigmoid(views)
-    seen = [shown, _standardised(picture, likely), covered, views * 0.25, likely]
+    shown = (picture * (1 / 128) - 1) * valid
+    likely = torch.sigmoid(logits)
+    seen = [shown, _standardised(picture, likely), valid, logits * 0.25, likely]
     return torch.cat([*seen, ellipsoid, box, z.abs()], 1)
 
 

@@ -1,4 +1,4 @@
-"""Samples for the fusion network: ``python -m medsam_research.fusion.prepare --model FOLDER --output FILE.npz``.
+"""Samples for the fusion network: ``python -m medsam_research.fusion.prepare --model FOLDER --output FOLDER``.
 
 A sample is a training object in its cube: picture, the views' agreed logits of a finished model, and the truth.  Models
 of different age make them more like what the network meets on objects that no model was trained on.
@@ -25,11 +25,12 @@ from numpy.typing import NDArray
 from medsam_research.data.shards import open_shards, shard_volume
 from medsam_research.data.volume_files import open_volumes
 from medsam_research.data.volumes import Labelled, Volume, random_window
+from medsam_research.models.planes import BOX_HALF
 
 __all__ = ["GRID", "SCALE", "main", "sample_of", "write_samples"]
 
 log = logging.getLogger(__name__)
-GRID, SCALE = 32, 1.4
+GRID, SCALE = 32, BOX_HALF
 _LARGEST_LOOSE = 0.02  # of the picture's longest side, as people draw
 
 
@@ -55,6 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
         path = folder / f"samples-{parsed.seed:02}-{first // 64:04}.npz"
         if path.exists():
             continue
+        rng = np.random.default_rng([parsed.seed, first])  # a run that was stopped goes on with the same samples
         made = [_try(rng, models, *task) for task in plan[first : first + 64]]
         write_samples(path, [one for one in made if one is not None])
         log.info("%d of %d", min(first + 64, len(plan)), len(plan))
@@ -105,7 +107,7 @@ def sample_of(
     views = cube.logits(object_.agreed, object_.maps.region, range(first, end))
     return {
         "picture": np.rint(cube.picture(lambda n: pixels[n])).astype(np.uint8),
-        "covered": np.rint(cube.covered() * 255).astype(np.uint8),
+        "valid": np.rint(cube.valid() * 255).astype(np.uint8),
         "views": np.rint(views * (127 / LIMIT)).astype(np.int8),
         "truth": np.rint(cube.picture(lambda n: inside[n].astype(np.uint8) * 255)).astype(np.uint8),
         "scale": np.log2(cube.voxels_per_cell).astype(np.float32),
@@ -140,7 +142,9 @@ def _as_it_is(pixels: NDArray[np.uint8]) -> IntensityTransform:
 
 
 def write_samples(path: Path, samples: Sequence[dict[str, NDArray[np.generic]]]) -> None:
-    """All samples end to end; temporary file, then renamed."""
+    """All samples end to end; temporary file, then renamed. Nothing if there are none."""
+    if not samples:
+        return
     temporary = path.with_suffix(".part")
     with open(temporary, "wb") as file:
         np.savez(file, **{name: np.stack([one[name] for one in samples]) for name in samples[0]})

@@ -12,7 +12,7 @@ from torch import Tensor
 
 __all__ = ["Samples"]
 
-_NAMES = ("picture", "covered", "views", "truth")
+_NAMES = ("picture", "valid", "views", "truth")
 
 
 class Samples:
@@ -36,18 +36,20 @@ class Samples:
                 self._files.append(path)
                 with np.load(path, allow_pickle=False) as file:
                     self._arrays.append({name: file[name] for name in file.files})
+        if not self._arrays:
+            raise ValueError(f"{self._folder} holds no samples: make them with medsam_research.fusion.prepare")
         self._starts = np.cumsum([0, *(len(part["scale"]) for part in self._arrays)])
 
     def __len__(self) -> int:
         return int(self._starts[-1])
 
     def batch(self, indices: np.ndarray) -> dict[str, Tensor]:
-        """Samples as float32 tensors: picture 0..255, covered 0..1, views in logits, truth 0..1, scale."""
+        """Samples as float32 tensors: picture 0..255, valid 0..1, views in logits, truth 0..1, scale."""
         parts = np.searchsorted(self._starts, indices, side="right") - 1
         rows = [(self._arrays[p], i - self._starts[p]) for p, i in zip(parts, indices, strict=True)]
         stacked = {name: np.stack([part[name][row] for part, row in rows])[:, None] for name in _NAMES}
         tensors = {name: torch.from_numpy(values).float() for name, values in stacked.items()}
-        tensors["covered"] /= 255
+        tensors["valid"] /= 255
         tensors["truth"] /= 255
         tensors["views"] *= LIMIT / 127
         tensors["scale"] = torch.from_numpy(np.stack([part["scale"][row] for part, row in rows]))
@@ -63,7 +65,9 @@ class Samples:
             batch[name] = values.transpose(3, 4).contiguous() if turn else values.contiguous()
         if turn:
             batch["scale"] = batch["scale"][:, [0, 2, 1]]
-        batch["picture"] = torch.stack([_brightness(rng, one) for one in batch["picture"]]) * batch["covered"]
+        there = batch["valid"].clamp(min=1e-3)  # pictures fade with what lies beyond the volume, before and after
+        bright = torch.stack([_brightness(rng, one) for one in batch["picture"] / there])
+        batch["picture"] = bright * batch["valid"]
         batch["views"] = torch.stack([_erring(rng, one) for one in batch["views"]])
         return batch
 

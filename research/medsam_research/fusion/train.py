@@ -47,7 +47,7 @@ def validation_dsc(model: nn.Module, samples: Samples, batch: int = 8) -> tuple[
     before, after = [], []
     for first in range(0, len(samples), batch):
         b = samples.batch(np.arange(first, min(first + batch, len(samples))))
-        logits = b["views"] + model(b["picture"], b["covered"], b["views"], b["scale"])
+        logits = b["views"] + model(b["picture"], b["valid"], b["views"], b["scale"])
         before.append(dice_scores(b["views"].flatten(2, 3), b["truth"].flatten(2, 3)))
         after.append(dice_scores(logits.flatten(2, 3), b["truth"].flatten(2, 3)))
     model.train()
@@ -118,7 +118,7 @@ class _Run:
         """One update; loss and DSC."""
         for group in self.optimiser.param_groups:
             group["lr"] = self.options.lr * rate_factor(self.progress, 0.02, self.options.decay)
-        logits = batch["views"] + self.model(batch["picture"], batch["covered"], batch["views"], batch["scale"])
+        logits = batch["views"] + self.model(batch["picture"], batch["valid"], batch["views"], batch["scale"])
         loss = fusion_loss(logits, batch["truth"])
         self.optimiser.zero_grad()
         loss.backward()
