@@ -201,3 +201,10 @@ def test_a_team_of_teams_is_refused(tmp_path: Path) -> None:
 )
 def test_modalities_have_one_name(said: str, name: str) -> None:
     assert canonical_modality(said) == name
+
+
+def test_a_part_brings_its_own_fusion_network(models_folder: Path) -> None:
+    tiny_models.add_fusion(team(models_folder / "team") / "body")
+    backend = open_model("team", threads=1)
+    assert backend.for_modality("CT").fusion is not None
+    assert backend.for_modality("XRay").fusion is None
