@@ -84,7 +84,7 @@ def test_a_run_ends_in_a_model_that_carries_it(samples: Path, tmp_path: Path) ->
     _make_bold(run / "checkpoint.pt")
     folder = tmp_path / "model"
     shutil.copytree(MODEL, folder)
-    add_fusion(run / "checkpoint.pt", folder, "9.9")
+    add_fusion(run / "checkpoint.pt", folder, "9.9", share=0.5)
     assert json.loads((folder / "model.json").read_text())["version"] == "9.9"
     network = open_folder(folder, threads=1).fusion
     assert network is not None and network.grid == GRID
@@ -92,7 +92,7 @@ def test_a_run_ends_in_a_model_that_carries_it(samples: Path, tmp_path: Path) ->
     model.load_state_dict(checkpoint.load(run / "checkpoint.pt")["ema"])
     batch = Samples(samples).batch(np.array([1]))
     with torch.no_grad():
-        expected = model(batch["picture"], batch["valid"], batch["views"], batch["scale"])[0, 0].numpy()
+        expected = model(batch["picture"], batch["valid"], batch["views"], batch["scale"])[0, 0].numpy() / 2
     cubes = (batch[name][0, 0].numpy() for name in ("picture", "valid", "views"))
     got = network(*cubes, tuple(2.0 ** batch["scale"][0].numpy()))
     assert np.abs(expected).max() > 1
