@@ -40,7 +40,7 @@ def brick(dtype: type = np.uint8) -> np.ndarray:
 
 
 @pytest.mark.parametrize("axis", ["i", "j", "k"])
-@pytest.mark.parametrize("rule", ["track", "sweep", "views", "litemedsam"])
+@pytest.mark.parametrize("rule", ["track", "sweep", "views", "neighbours", "litemedsam"])
 def test_a_brick_is_found_along_every_axis(model: Backend, axis: str, rule: str) -> None:
     [segment] = VolumeSegmenter(model, brick(), axis=axis).segment([Target(BRICK, "brick")], rule=rule)
     found = segment.full((SIDE, SIDE, SIDE))

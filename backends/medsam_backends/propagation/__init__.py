@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from ..errors import PromptError
 from .base import Fusion, Request, Rule, SliceModel, SliceResult
+from .neighbours import Neighbours
 from .published import PUBLISHED, PublishedRule
 from .track import Track
 from .views import Views
@@ -15,6 +16,7 @@ from .views import Views
 __all__ = [
     "RULES",
     "Fusion",
+    "Neighbours",
     "PublishedRule",
     "Request",
     "Rule",
@@ -26,7 +28,9 @@ __all__ = [
 ]
 
 _SWEEP = Views(along=sys.maxsize, across=0, shape=1.0)  # every slice of the user's axis, and no other view
-RULES: Mapping[str, Rule] = MappingProxyType({"track": Track(), "sweep": _SWEEP, "views": Views(), **PUBLISHED})
+RULES: Mapping[str, Rule] = MappingProxyType(
+    {"track": Track(), "sweep": _SWEEP, "views": Views(), "neighbours": Neighbours(), **PUBLISHED}
+)
 
 
 def get_rule(name: str) -> Rule:
