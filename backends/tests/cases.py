@@ -33,5 +33,5 @@ def process(*arguments: str, cwd: Path, **environment: str) -> subprocess.Comple
     """Run the command as users do, in a process of its own."""
     command = [sys.executable, "-m", "medsam_backends", *arguments]
     return subprocess.run(
-        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120
+        command, cwd=cwd, env={**os.environ, **environment}, capture_output=True, encoding="utf-8", timeout=120
     )

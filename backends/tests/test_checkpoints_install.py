@@ -160,9 +160,7 @@ def test_the_recorded_addresses_are_of_a_fixed_commit() -> None:
         assert path[-1].endswith(".pth") and owner and repository
 
 
-def test_code_of_a_source_package_is_not_run(
-    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_code_of_a_source_package_is_not_run(shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expect(b"", monkeypatch)
     canary = tmp_path / "canary"
     setup = f"open({str(canary)!r}, 'w')".encode()

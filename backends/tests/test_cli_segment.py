@@ -212,7 +212,7 @@ def test_ctrl_c_ends_the_process_with_130_and_leaves_no_file(here: Path) -> None
     save(np.repeat(brick(), 1000, axis=0), here / "long.nrrd")
     box = ["--box", "0", "0", "0", "31", "31", "15999"]
     command = [sys.executable, "-c", _AT_WORK, "segment", "long.nrrd", *box, "--model", "tiny", "--cache", "1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8") as child:
         assert child.stdout is not None and child.stdout.readline() == "at work\n"
         child.send_signal(signal.SIGINT)
         told = child.communicate(timeout=60)[1]

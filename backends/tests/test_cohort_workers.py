@@ -53,7 +53,7 @@ def test_a_cohort_with_faults_loses_nothing(tiny: str, tmp_path: Path) -> None:
         [sys.executable, str(PROGRAM), *options],
         env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[1] / "backends"), "TMPDIR": str(tmp_path)},
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=1200,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -66,7 +66,7 @@ def test_ctrl_c_ends_all_processes_and_the_next_run_goes_on(here: Path) -> None:
     (here / "cases.csv").write_text(f"image,box,output\n{many}")
     program = [sys.executable, "-m", "medsam_backends", *command("--workers", "2")]
     with subprocess.Popen(
-        program, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        program, cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", start_new_session=True
     ) as run:
         while run.poll() is None and not list((here / "out").glob("*.nrrd")):
             time.sleep(0.01)

@@ -189,7 +189,7 @@ def test_dcmqi_reads_it(series: Volume, written: Path, tmp_path: Path) -> None:
         pytest.skip("dcmqi is not installed (pip install dcmqi)")
     (tmp_path / "out").mkdir()
     command = [reader, "--inputDICOM", str(written), "--outputDirectory", str(tmp_path / "out"), "--outputType", "nrrd"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 0 and " W: " not in done.stderr and " E: " not in done.stderr
     for n, want in enumerate(np.moveaxis(painted(masks(), series), -1, 0), start=1):
         image = sitk.ReadImage(str(tmp_path / "out" / f"{n}.nrrd"))

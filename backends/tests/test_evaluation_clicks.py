@@ -155,6 +155,6 @@ del block
 forget_peak()
 print(with_block, peak_mib() - before)
 """  # in a process of its own: the allocator of one that ran a thousand tests may keep what it was given
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=True)
     with_block, after = map(float, done.stdout.split())
     assert 190 < with_block < 400 and after < 100

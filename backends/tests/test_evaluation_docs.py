@@ -61,6 +61,6 @@ def test_the_example_runs_with_a_model_of_ones_own(tmp_path: Path, monkeypatch: 
 def process_script(folder: Path, *arguments: str) -> str:
     """What the command prints with the model of the example in it."""
     command = [sys.executable, str(DOCS / "evaluation" / "my_model.py"), *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", timeout=600)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -24,7 +24,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns("__pycache__", "build", "dist"))
     target = tmp_path_factory.mktemp("packages")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    done = subprocess.run([*command, "--target", str(target), str(copy)], capture_output=True, text=True)
+    done = subprocess.run([*command, "--target", str(target), str(copy)], capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     return target
 
@@ -33,7 +33,7 @@ def run(installed: Path, *arguments: str, cwd: Path) -> str:
     paths = os.pathsep.join([str(installed), str(REPOSITORY / "backends")])
     environment = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, cwd=cwd, env=environment, timeout=300
+        [sys.executable, *arguments], capture_output=True, encoding="utf-8", cwd=cwd, env=environment, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -26,7 +26,7 @@ except KeyboardInterrupt:
 def run(*lines: str) -> tuple[list[str], str]:
     """What a program that runs `lines` within an interruption says, and what it complains of."""
     program = _BEGIN + "".join(f"        {line}\n" for line in lines) + _END
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines(), done.stderr
 

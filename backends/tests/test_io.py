@@ -406,7 +406,7 @@ except OutputError as error:
     done = subprocess.run(
         [sys.executable, "-c", program],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         env={**os.environ, "PYTHONPATH": package},
         check=True,
         timeout=120,

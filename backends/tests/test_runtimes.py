@@ -146,6 +146,6 @@ except KeyboardInterrupt:
 def test_ctrl_c_after_models_have_ended_harms_nothing(tmp_path: Path) -> None:
     folder = tiny_models.sam_model(tmp_path / "m")
     done = subprocess.run(
-        [sys.executable, "-c", _MODELS_END_AND_CTRL_C, str(folder)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", _MODELS_END_AND_CTRL_C, str(folder)], capture_output=True, encoding="utf-8", timeout=120
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")

@@ -79,7 +79,7 @@ def installed(tmp_path_factory):
         (stand_in / file).write_text(text)
 
     def run(*command):
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8")
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -123,7 +123,7 @@ def test_the_installed_copy_runs_without_the_checkout(installed):
     done = subprocess.run(
         [sys.executable, "-S", "-c", f"import sys; sys.path[:] = [{str(folder)!r}] + {sys.path!r}; {code}"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         cwd="/",
     )
     assert done.returncode == 0, done.stderr
@@ -149,7 +149,7 @@ def test_every_address_of_the_repository_is_the_same():
     assert len(owners) == 4 and set(owners) == {
         entry["scm_url"].removeprefix("https://github.com/").removesuffix(".git")
     }
-    tracked = subprocess.run(["git", "grep", "-lF", owners[0]], capture_output=True, text=True, cwd=ROOT)
+    tracked = subprocess.run(["git", "grep", "-lF", owners[0]], capture_output=True, encoding="utf-8", cwd=ROOT)
     if tracked.returncode == 0:
         assert set(tracked.stdout.split()) == {"CMakeLists.txt", f"{NAME}.json", "docs/slicer/publishing.md"}
 

@@ -176,6 +176,6 @@ print("quits", flush=True)
 def test_quitting_during_a_job_ends_the_process_cleanly(modelFolder, unload):
     folders = [str(ROOT / "MedSAMLite" / folder) for folder in ("", "Testing", "Testing/Python")]
     code = QUIT.format(folders=folders, module=str(ROOT / "MedSAMLite" / "MedSAMLite.py"), unload=unload)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=120)
     assert done.returncode == 0 and done.stdout.strip() == "quits", done.stderr
     assert "Traceback" not in done.stderr and "Fatal" not in done.stderr

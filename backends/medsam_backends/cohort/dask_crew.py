@@ -64,7 +64,7 @@ def local_crew(workers: int, memory_limit: str) -> Iterator[DaskCrew]:
             processes=True,
             memory_limit=memory_limit,
             dashboard_address=None,
-            silence_logs=logging.CRITICAL,
+            silence_logs=logging.CRITICAL + 1,  # a message that Ctrl-C cuts is "critical" to the scheduler
         ) as cluster,
         Client(cluster) as client,
     ):
