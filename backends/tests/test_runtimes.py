@@ -14,6 +14,7 @@ from medsam_backends import fastest_runtime
 from medsam_backends.errors import ModelError
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.onnx_file import external_tensors, with_weights
+from medsam_backends.registry import DEFAULT_MODEL, bundled_folder
 from medsam_backends.runtimes import SessionOptions, available_runtimes, check_runtime, get_runtime
 from medsam_backends.types import Prompt
 from medsam_backends.user_cache import cache_folder, read_json, write_json
@@ -149,3 +150,23 @@ def test_ctrl_c_after_models_have_ended_harms_nothing(tmp_path: Path) -> None:
         [sys.executable, "-c", _MODELS_END_AND_CTRL_C, str(folder)], capture_output=True, encoding="utf-8", timeout=120
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "interrupted\n", "")
+
+
+_LOAD_IN_TWO_THREADS = """
+import locale, sys
+from medsam_backends.folder_backend import open_folder
+locale.setlocale(locale.LC_ALL, "C.UTF-8")
+for _ in range(20):
+    open_folder(sys.argv[1], "openvino")
+print(locale.setlocale(locale.LC_ALL, None))
+"""
+
+
+@needs_two
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems name their locales otherwise")
+def test_loading_leaves_the_locale_alone(tmp_path: Path) -> None:
+    folder = bundled_folder() / DEFAULT_MODEL
+    done = subprocess.run(
+        [sys.executable, "-c", _LOAD_IN_TWO_THREADS, str(folder)], capture_output=True, encoding="utf-8", timeout=120
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "C.UTF-8"), done.stderr

@@ -25,6 +25,9 @@ _CAPABILITIES = {"BF16": "bf16", "FP16": "f16"}
 # a stack, and when they end in the order of their making, that stack is memory which is no longer theirs: the next
 # Ctrl-C would overwrite whatever is there by then, or end the process without a word.
 _CORE = ov.Core()
+# Loading sets the process's locale to "C" for a moment: two threads at it would leave it so, and text files and pipes
+# would be read as ASCII from then on.
+_LOADING = threading.Lock()
 
 
 class _Session:
@@ -59,8 +62,9 @@ class _OpenVINO:
             "CACHE_DIR": str(cache_folder() / "openvino"),
         }
         try:
-            model, declared = _read(path, options)
-            return _Session(_CORE.compile_model(model, "CPU", settings), declared)
+            with _LOADING:
+                model, declared = _read(path, options)
+                return _Session(_CORE.compile_model(model, "CPU", settings), declared)
         except RuntimeError as error:
             lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
             raise ModelError(f"{path.name} is not a model that OpenVINO can load ({lines[-1][:200]}).") from None
