@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .errors import ModelError
 from .manifest import Graph
 from .named_session import NamedSession
+from .propagation.base import CubeView
 from .runtimes import SessionOptions
 
 __all__ = ["FusionNetwork"]
@@ -36,13 +37,7 @@ class FusionNetwork:
         self._closed = False
         self._loading = threading.Lock()
 
-    def __call__(
-        self,
-        picture: NDArray[np.float32],
-        valid: NDArray[np.float32],
-        logits: NDArray[np.float32],
-        voxels_per_cell: tuple[float, float, float],
-    ) -> NDArray[np.float32]:
+    def __call__(self, seen: CubeView) -> NDArray[np.float32]:
         """What to add to the logits, (G, G, G) float32; see `propagation.Fusion`.
 
         Raises
@@ -50,9 +45,9 @@ class FusionNetwork:
         ModelError
             If the graph cannot be loaded, takes another number of cells, fails, or the model was closed.
         """
-        cubes = {"picture": picture, "valid": valid, "logits": logits}
+        cubes = {"picture": seen.picture, "valid": seen.valid, "logits": seen.logits}
         feeds = {name: values[None, None] for name, values in cubes.items()}
-        scale = np.log2(np.array([voxels_per_cell])).astype(np.float32)
+        scale = np.log2(np.array([seen.voxels_per_cell])).astype(np.float32)
         change: NDArray[np.float32] = self._loaded().run({**feeds, "scale": scale})["change"][0, 0]
         return change
 

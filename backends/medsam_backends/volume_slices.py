@@ -26,7 +26,7 @@ from .types import Embedding, Prediction, Prompt
 
 if TYPE_CHECKING:
     from .disk_store import DiskStore
-    from .propagation.base import Fusion
+    from .propagation.base import CubeView, Fusion
 
 __all__ = ["VolumeSlices"]
 
@@ -225,15 +225,9 @@ class _Timed:
         self.grid, self.scale = network.grid, network.scale
         self._network, self._clock = network, clock
 
-    def __call__(
-        self,
-        picture: NDArray[np.float32],
-        valid: NDArray[np.float32],
-        logits: NDArray[np.float32],
-        voxels_per_cell: tuple[float, float, float],
-    ) -> NDArray[np.float32]:
+    def __call__(self, seen: CubeView) -> NDArray[np.float32]:
         with self._clock.decoding(0):
-            return self._network(picture, valid, logits, voxels_per_cell)
+            return self._network(seen)
 
 
 def _alike(one: Prompt, other: Prompt) -> bool:

@@ -11,6 +11,7 @@ from medsam_backends.boxes import VoxelBox
 from medsam_backends.errors import Cancelled, ModelError
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.manifest import read_manifest
+from medsam_backends.propagation import CubeView
 from medsam_backends.runtimes import available_runtimes
 from medsam_backends.segmenter import Target, VolumeSegmenter
 
@@ -47,11 +48,11 @@ def test_a_closed_model_cannot_be_used(tmp_path: Path) -> None:
     model = open_folder(tiny_models.add_fusion(tiny_models.window_model(tmp_path / "m")))
     assert model.fusion is not None
     cube = np.full((tiny_models.GRID,) * 3, 250, np.float32)
-    change = model.fusion(cube, cube, cube * 0, (1.0, 1.0, 1.0))
+    change = model.fusion(CubeView(cube, cube, cube * 0, (1.0, 1.0, 1.0)))
     assert change.min() == change.max() == 50
     model.close()
     with pytest.raises(ModelError, match="was closed: load it again"):
-        model.fusion(cube, cube, cube * 0, (1.0, 1.0, 1.0))
+        model.fusion(CubeView(cube, cube, cube * 0, (1.0, 1.0, 1.0)))
 
 
 def test_cancelling_is_heard_before_the_fusion_network_runs(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_other_cells_than_the_graph_takes_are_one_sentence(tmp_path: Path) -> No
     network = open_folder(folder).fusion
     cube = np.zeros((24, 24, 24), np.float32)
     with pytest.raises(ModelError, match=r"takes 16 cells a side, its cube in model.json has 24: correct cube.grid"):
-        assert network is not None and network(cube, cube, cube, (1.0, 1.0, 1.0))
+        assert network is not None and network(CubeView(cube, cube, cube, (1.0, 1.0, 1.0)))
 
 
 def test_a_model_without_one_has_none(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from medsam_backends.boxes import AXES, Axis, VoxelBox
-from medsam_backends.propagation import Fusion, Request, SliceResult, Views
+from medsam_backends.propagation import CubeView, Fusion, Request, SliceResult, Views
 from medsam_backends.propagation.maps import spread
 from medsam_backends.slices import SliceStack
 from medsam_backends.types import Point, Prediction, Prompt
@@ -169,12 +169,10 @@ class Brightness:
         self.constant = constant
         self.seen: list[np.ndarray] = []
 
-    def __call__(
-        self, picture: np.ndarray, valid: np.ndarray, logits: np.ndarray, voxels_per_cell: tuple[float, float, float]
-    ) -> np.ndarray:
-        assert picture.shape == valid.shape == logits.shape == (24, 24, 24)
-        self.seen.append(logits)
-        return picture - 100 if self.constant is None else np.full_like(logits, self.constant)
+    def __call__(self, seen: CubeView) -> np.ndarray:
+        assert seen.picture.shape == seen.valid.shape == seen.logits.shape == (24, 24, 24)
+        self.seen.append(seen.logits)
+        return seen.picture - 100 if self.constant is None else np.full_like(seen.logits, self.constant)
 
 
 @pytest.mark.parametrize("axis", AXES)

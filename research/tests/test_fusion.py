@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from medsam_backends.folder_backend import open_folder
+from medsam_backends.propagation import CubeView
 from medsam_research.data.volumes import Volume
 from medsam_research.fusion.export import add_fusion
 from medsam_research.fusion.network import Fusion
@@ -94,7 +95,7 @@ def test_a_run_ends_in_a_model_that_carries_it(samples: Path, tmp_path: Path) ->
     with torch.no_grad():
         expected = model(batch["picture"], batch["valid"], batch["views"], batch["scale"])[0, 0].numpy() / 2
     cubes = (batch[name][0, 0].numpy() for name in ("picture", "valid", "views"))
-    got = network(*cubes, tuple(2.0 ** batch["scale"][0].numpy()))
+    got = network(CubeView(*cubes, tuple(2.0 ** batch["scale"][0].numpy())))
     assert np.abs(expected).max() > 1
     np.testing.assert_allclose(got, expected, atol=0.05)
 

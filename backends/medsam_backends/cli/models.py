@@ -179,6 +179,7 @@ def _trial(identifier: str) -> str:
     """Why the model cannot be used; empty when it can.  One of several parts is tried part by part."""
     import numpy as np
 
+    from ..propagation import CubeView
     from ..registry import open_model
     from ..routed import RoutedBackend
     from ..types import Prompt
@@ -193,7 +194,7 @@ def _trial(identifier: str) -> str:
             part.decode(embedding, [Prompt((8.0, 8.0, 40.0, 40.0))])
             if part.fusion is not None:
                 cube = np.zeros((part.fusion.grid,) * 3, np.float32)
-                part.fusion(cube, cube, cube, (1.0, 1.0, 1.0))
+                part.fusion(CubeView(cube, cube, cube, (1.0, 1.0, 1.0)))
         backend.close()
     except ModelError as error:
         return str(error)

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from ..errors import PromptError
-from .base import Fusion, Request, Rule, SliceModel, SliceResult
+from .base import CubeView, Fusion, Request, Rule, SliceModel, SliceResult
 from .neighbours import Neighbours
 from .published import PUBLISHED, PublishedRule
 from .track import Track
 from .views import Views
 
 __all__ = [
+    "CubeView",
     "RULES",
     "Fusion",
     "Neighbours",

@@ -12,11 +12,29 @@ from numpy.typing import NDArray
 from ..boxes import Axis
 from ..types import Box, Prediction, Prompt
 
-__all__ = ["Fusion", "Request", "Rule", "SliceModel", "SliceResult"]
+__all__ = ["CubeView", "Fusion", "Request", "Rule", "SliceModel", "SliceResult"]
+
+
+@dataclass(frozen=True, eq=False)
+class CubeView:
+    """What a fusion network is shown of an object, see `cube.Cube`; axes are (slices, rows, columns).
+
+    Attributes
+    ----------
+    picture : (G, G, G) float32 in 0..255
+    valid : (G, G, G) float32 in 0..1, how much of each cell lies in the volume
+    logits : (G, G, G) float32, what views of the object agree on
+    voxels_per_cell : along the three axes
+    """
+
+    picture: NDArray[np.float32]
+    valid: NDArray[np.float32]
+    logits: NDArray[np.float32]
+    voxels_per_cell: tuple[float, float, float]
 
 
 class Fusion(Protocol):
-    """A network that weighs what views of an object say against the picture round it, in 3-D; see `cube.Cube`.
+    """A network that weighs what views of an object say against the picture round it, in 3-D.
 
     Attributes
     ----------
@@ -27,26 +45,8 @@ class Fusion(Protocol):
     grid: int
     scale: float
 
-    def __call__(
-        self,
-        picture: NDArray[np.float32],
-        valid: NDArray[np.float32],
-        logits: NDArray[np.float32],
-        voxels_per_cell: tuple[float, float, float],
-    ) -> NDArray[np.float32]:
-        """What to add to the logits that views of the object agree on.
-
-        Parameters
-        ----------
-        picture : (G, G, G) in 0..255, axes (slices, rows, columns)
-        valid : (G, G, G) in 0..1, how much of each cell lies in the volume
-        logits : (G, G, G)
-        voxels_per_cell : along the three axes
-
-        Returns
-        -------
-        (G, G, G) float32
-        """
+    def __call__(self, seen: CubeView) -> NDArray[np.float32]:
+        """What to add to the logits, (G, G, G) float32."""
 
 
 class SliceModel(Protocol):

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Prompt
-from .base import Fusion, Request, SliceModel, SliceResult
+from .base import CubeView, Fusion, Request, SliceModel, SliceResult
 from .cube import Cube
 from .maps import Logits, SliceMaps, spread
 from .region import Region
@@ -116,7 +116,7 @@ class ViewedObject:
         rows, columns = slice(own.y0 - whole.y0, own.y1 - whole.y0), slice(own.x0 - whole.x0, own.x1 - whole.x0)
         slices = range(request.first, request.last + 1)
         logits = cube.logits(lambda index: self.agreed(index)[rows, columns], own, slices)
-        self.fused = cube, fusion(cube.picture(model.plane), cube.valid(), logits, cube.voxels_per_cell)
+        self.fused = cube, fusion(CubeView(cube.picture(model.plane), cube.valid(), logits, cube.voxels_per_cell))
 
     def agreed(self, index: int) -> Logits:
         """What the views, and the fusion network once it was asked, say of a slice, before the user's own word."""
