@@ -188,6 +188,15 @@ def test_options_change_the_preset() -> None:
     assert (config.encoder, config.pictures, config.lr, parsed.output) == ("repvit", 3, 0.01, "x")
 
 
+def test_mixture_changes_single_weights_of_training_alone() -> None:
+    usual = stream_config(TrainConfig()).mixture
+    changed = stream_config(TrainConfig(mixture="picture=0.1")).mixture
+    assert changed == {**usual, "picture": 0.1} != usual
+    assert stream_config(TrainConfig(mixture="picture=0.1"), "val").mixture == usual
+    with pytest.raises(ValueError, match="there is no source pictures"):
+        stream_config(TrainConfig(mixture="pictures=0.1"))
+
+
 def test_emphasis_names_modalities() -> None:
     assert stream_config(TrainConfig(emphasis="Endoscopy=3,Fundus=1.5")).emphasis == {"Endoscopy": 3.0, "Fundus": 1.5}
     assert stream_config(TrainConfig(emphasis="Endoscopy=3"), "val").emphasis == {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["ENCODER_SIDE", "MODALITIES", "SOURCES", "StreamConfig"]
+__all__ = ["ENCODER_SIDE", "MODALITIES", "SOURCES", "StreamConfig", "default_mixture"]
 
 ENCODER_SIDE = 256
 MODALITIES = (
@@ -28,7 +28,8 @@ MODALITIES = (
 SOURCES = ("picture", "stack", "volume", "synthetic-picture", "synthetic-volume")
 
 
-def _default_mixture() -> dict[str, float]:
+def default_mixture() -> dict[str, float]:
+    """The usual weight of each kind of source."""
     return {"picture": 0.3, "stack": 0.14, "volume": 0.13, "synthetic-picture": 0.2, "synthetic-volume": 0.23}
 
 
@@ -60,7 +61,7 @@ class StreamConfig:
     boxes: int = 4
     grid: int = 64
     window_scale: float = 1.4
-    mixture: dict[str, float] = field(default_factory=_default_mixture)
+    mixture: dict[str, float] = field(default_factory=default_mixture)
     balance: float = 0.5
     transplant: float = 0.0
     emphasis: dict[str, float] = field(default_factory=dict)

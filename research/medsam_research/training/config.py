@@ -25,6 +25,7 @@ class TrainConfig:
     edge : extra weight of the cells on the object's edge
     data, cache, synthetic : see `medsam_research.data.config.StreamConfig`; "" for no synthetic shards
     transplant : probability that a real picture receives an object of another one of its kind
+    mixture : weights of kinds of sources that differ from the usual ones, as "picture=0.2,volume=0.3"
     emphasis : modalities drawn more often, as "Endoscopy=3,Fundus=2"
     teacher : folders of a teacher's features, parted by commas, to be learned as well; "" for none
     save_minutes, validate_minutes, validation_batches : how often, and how much is validated
@@ -50,6 +51,7 @@ class TrainConfig:
     cache: str = "runs/data"
     synthetic: str = ""
     transplant: float = 0.0
+    mixture: str = ""
     emphasis: str = ""
     teacher: str = ""
     save_minutes: float = 2.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing as mp
 import os
 import queue
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medsam_research.data.config import MODALITIES
+from medsam_research.data.config import MODALITIES, SOURCES, default_mixture
 from medsam_research.data.stream import StreamConfig, batches
 
 from .config import TrainConfig
@@ -32,17 +33,18 @@ def stream_config(config: TrainConfig, split: Literal["train", "val"] = "train")
         boxes=config.boxes if split == "train" else min(2, config.boxes),
         grid=config.grid,
         transplant=config.transplant if split == "train" else 0.0,
-        emphasis=_factors(config.emphasis) if split == "train" else {},
+        mixture=default_mixture() | (_factors(config.mixture, "source", SOURCES) if split == "train" else {}),
+        emphasis=_factors(config.emphasis, "modality", MODALITIES) if split == "train" else {},
         split=split,
     )
 
 
-def _factors(text: str) -> dict[str, float]:
-    """ "Endoscopy=3,Fundus=2" as a dictionary; `ValueError` for a modality that does not exist."""
+def _factors(text: str, kind: str, known: Sequence[str]) -> dict[str, float]:
+    """ "Endoscopy=3,Fundus=2" as a dictionary; `ValueError` for a name that is not `known`."""
     pairs = (part.split("=") for part in text.split(",") if part)
     factors = {name.strip(): float(value) for name, value in pairs}
-    if unknown := factors.keys() - set(MODALITIES):
-        raise ValueError(f"there is no modality {', '.join(sorted(unknown))}: choose from {', '.join(MODALITIES)}")
+    if unknown := factors.keys() - set(known):
+        raise ValueError(f"there is no {kind} {', '.join(sorted(unknown))}: choose from {', '.join(known)}")
     return factors
 
 
