@@ -26,6 +26,7 @@ class TrainConfig:
     data, cache, synthetic : see `medsam_research.data.config.StreamConfig`; "" for no synthetic shards
     transplant : probability that a real picture receives an object of another one of its kind
     mixture : weights of kinds of sources that differ from the usual ones, as "picture=0.2,volume=0.3"
+    slice_prior : probability that a slice of a volume is asked with a neighbour's mask as prior
     emphasis : modalities drawn more often, as "Endoscopy=3,Fundus=2"
     teacher : folders of a teacher's features, parted by commas, to be learned as well; "" for none
     save_minutes, validate_minutes, validation_batches : how often, and how much is validated
@@ -52,6 +53,7 @@ class TrainConfig:
     synthetic: str = ""
     transplant: float = 0.0
     mixture: str = ""
+    slice_prior: float = 0.5
     emphasis: str = ""
     teacher: str = ""
     save_minutes: float = 2.0

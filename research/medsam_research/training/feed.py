@@ -32,6 +32,7 @@ def stream_config(config: TrainConfig, split: Literal["train", "val"] = "train")
         pictures=config.pictures,
         boxes=config.boxes if split == "train" else min(2, config.boxes),
         grid=config.grid,
+        slice_prior=config.slice_prior if split == "train" else 0.5,
         transplant=config.transplant if split == "train" else 0.0,
         mixture=default_mixture() | (_factors(config.mixture, "source", SOURCES) if split == "train" else {}),
         emphasis=_factors(config.emphasis, "modality", MODALITIES) if split == "train" else {},
