@@ -1,4 +1,4 @@
-"""Draws one of the bodies built in millimetres: spine, vessels, bowel, brain, chest, belly, pelvis or thigh."""
+"""Draws one of the bodies built in millimetres: spine, vessels, bowel, brain, trunk, limbs, and tumours in them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from .bowel import make_bowel
 from .brain import make_brain, make_hippocampus, make_plaques, make_tumour
+from .heart import make_heart
+from .lesions import make_belly_lesion, make_lung_tumour, make_pet_body, make_pet_head, make_sarcoma
 from .pelvis import make_pelvis, make_prostate, make_thigh
 from .phantom import Phantom, SyntheticVolume, scanned
 from .trunk import make_belly, make_chest
@@ -18,7 +20,8 @@ __all__ = ["BODIES", "make_body"]
 
 # How often each is drawn: most for what real training data lack.
 BODIES: dict[Callable[[np.random.Generator], Phantom], int] = {
-    make_spine: 4,
+    make_spine: 6,
+    make_heart: 3,
     make_aorta: 4,
     make_bowel: 3,
     make_brain: 2,
@@ -30,6 +33,11 @@ BODIES: dict[Callable[[np.random.Generator], Phantom], int] = {
     make_pelvis: 2,
     make_prostate: 1,
     make_thigh: 2,
+    make_sarcoma: 4,
+    make_lung_tumour: 3,
+    make_belly_lesion: 3,
+    make_pet_body: 1,
+    make_pet_head: 1,
 }
 _ATTEMPTS = 20
 
@@ -39,6 +47,9 @@ def make_body(rng: np.random.Generator) -> SyntheticVolume:
     plans, weights = list(BODIES), np.array(list(BODIES.values()), float)
     for _ in range(_ATTEMPTS):
         phantom = plans[int(rng.choice(len(plans), p=weights / weights.sum()))](rng)
-        if phantom.labels.any():
-            return scanned(phantom)
+        if not phantom.labels.any():
+            continue
+        volume = scanned(phantom)
+        if volume[1].any():
+            return volume
     raise RuntimeError(f"no object in {_ATTEMPTS} bodies")

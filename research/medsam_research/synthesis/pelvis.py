@@ -8,32 +8,51 @@ from scipy.spatial import cKDTree
 from .canvas import spline
 from .phantom import Phantom
 from .scanner import Scanner
+from .solid import Mask
+from .tumours import lay_mass, lay_sarcoma, lump
 
-__all__ = ["make_pelvis", "make_prostate", "make_thigh"]
+__all__ = ["lay_limb", "lay_pelvis", "make_pelvis", "make_prostate", "make_thigh"]
 
 
 def make_pelvis(rng: np.random.Generator) -> Phantom:
-    """The whole pelvis or one side of it, in CT or MR."""
-    scanner = Scanner(rng, str(rng.choice(["CT", "CT", "MR"])), "bone" if rng.random() < 0.4 else "soft")
+    """The whole pelvis or one side of it; in PET with tumours or nodes beside the bright bladder."""
+    scanner = Scanner(
+        rng, str(rng.choice(["CT", "MR", "PET"], p=[0.57, 0.28, 0.15])), "bone" if rng.random() < 0.4 else "soft"
+    )
     small = rng.random() < 0.5
     extent = rng.uniform((90, 110, 110), (180, 180, 200)) if small else rng.uniform((160, 190, 280), (260, 240, 370))
     centre = (0, 0, rng.uniform(-90, 90)) if small else (0, 5, 0)
     phantom = Phantom(rng, scanner, extent, centre)
+    lay_pelvis(phantom)
+    if scanner.modality == "PET":
+        _nodes(phantom)
+    return phantom
+
+
+def lay_pelvis(phantom: Phantom) -> Mask:
+    """Fat all over, in it muscles, bones and organs; returns the bones."""
     phantom.fill("fat")
     _muscles(phantom)
-    _bones(phantom)
+    bones = _bones(phantom)
     _organs(phantom)
-    return phantom
+    return bones
+
+
+def _nodes(phantom: Phantom) -> None:
+    """One to several tumours along the vessels and round the bladder."""
+    rng = phantom.rng
+    for _ in range(int(rng.integers(1, 6))):
+        spot = rng.normal(0, 1, 3) * (35, 22, 15) + (10, -10, rng.choice([-1, 1]) * rng.uniform(15, 90))
+        radius = float(np.exp(rng.uniform(np.log(5), np.log(28))))
+        everywhere = np.ones(phantom.shape, bool)
+        lay_mass(phantom, lump(phantom, spot, radius), everywhere, phantom.pick("tumour", "metastasis"), radius)
 
 
 def make_prostate(rng: np.random.Generator) -> Phantom:
     """A box round prostate and bladder, mostly in MR."""
     scanner = Scanner(rng, "MR" if rng.random() < 0.85 else "CT")
     phantom = Phantom(rng, scanner, rng.uniform((60, 70, 80), (120, 150, 190)), (-42, -5, 0))
-    phantom.fill("fat")
-    _muscles(phantom)
-    _bones(phantom)
-    _organs(phantom)
+    lay_pelvis(phantom)
     return phantom
 
 
@@ -54,9 +73,10 @@ def _muscles(phantom: Phantom) -> None:
             phantom.lay(belly, "muscle", named=rng.random() < 0.5)
 
 
-def _bones(phantom: Phantom) -> None:
-    """Hip bones with wing, socket and ring; the thigh bone's head, neck and shaft; the sacrum."""
+def _bones(phantom: Phantom) -> Mask:
+    """Hip bones with wing, socket and ring; the thigh bone's head, neck and shaft; the sacrum; all of them."""
     rng, share = phantom.rng, phantom.rng.random() < 0.85
+    bones = np.zeros(phantom.shape, bool)
     for side in (-1, 1):
         hip = phantom.mould()
         wing = spline(np.array([(95, 55, 50), (115, 20, 105), (95, -25, 122), (65, -45, 115)]) * (1, 1, side), 14)
@@ -79,10 +99,12 @@ def _bones(phantom: Phantom) -> None:
         thigh.rod([head, neck], [15, 17]).rod([neck, head + (-180, 10, side * 30)], [17, 14]).roughen(0.6, "fine")
         phantom.lay(thigh.mask(), "cortex bone", named=share)
         phantom.lay(thigh.mask(rng.uniform(1.2, 3)), "spongy bone", named=False)
+        bones |= whole | thigh.mask()
     back = spline(np.array([(120, 30, 0), (80, 48, 0), (35, 78, 0), (-10, 80, 0), (-40, 62, 0)]), 20)
     sacrum = phantom.mould().rod(back, np.linspace(20, 4, 20), stretch=(1, 0.7, 2.2)).roughen(1.2, "fine")
     phantom.lay(sacrum.mask(), "cortex bone", named=share)
     phantom.lay(sacrum.mask(1.5), "spongy bone", named=False)
+    return bones | sacrum.mask()
 
 
 def _organs(phantom: Phantom) -> None:
@@ -117,28 +139,35 @@ def _organs(phantom: Phantom) -> None:
 
 def make_thigh(rng: np.random.Generator) -> Phantom:
     """Muscles packed round a bone with fat between, and often a tumour among them."""
-    scanner = Scanner(rng, str(rng.choice(["CT", "MR"])), "soft")
+    scanner = Scanner(rng, str(rng.choice(["CT", "MR", "PET"], p=[0.45, 0.43, 0.12])), "soft")
     wide = rng.uniform(55, 90)
     extent = (rng.uniform(80, 220), *(np.array((2.3, 2.3)) * wide * rng.uniform(0.6, 1.1, 2)))
     phantom = Phantom(rng, scanner, extent, (0, *rng.normal(0, 10, 2)))
+    limb = lay_limb(phantom, wide)
+    if rng.random() < 0.75 or scanner.modality == "PET":
+        lay_sarcoma(phantom, limb, (0, *rng.normal(0, wide * 0.35, 2)), rng.uniform(10, 38))
+    return phantom
+
+
+def lay_limb(phantom: Phantom, wide: float) -> Mask:
+    """A limb of about `wide` mm radius along the body's axis: skin, fat, muscles, bone and vessels; its inside."""
+    rng = phantom.rng
     phantom.fill("air")
     limb = phantom.mould().rod([(-400, 0, 0), (400, 0, 0)], [wide * 0.8, wide * 1.2]).roughen(2)
     phantom.lay(limb.mask(), "fat", named=False)
-    flesh = limb.mask(rng.uniform(4, 22))
+    flesh = limb.mask(wide * rng.uniform(0.05, 0.3))
     phantom.lay(flesh, "muscle", named=False)
     _packed(phantom, flesh, wide)
-    bone = phantom.mould().rod([(-400, 5, -5), (400, -5, 5)], rng.uniform(11, 16)).roughen(0.6)
+    bone = phantom.mould().rod([(-400, 5, -5), (400, -5, 5)], wide * rng.uniform(0.15, 0.22)).roughen(0.6)
     phantom.lay(bone.mask(), "cortex bone")
     phantom.lay(bone.mask(rng.uniform(3, 7)), phantom.pick("spongy bone", "fat"), named=False)
     for tissue in ("blood", "vein"):
         line = np.array([(-300, 0, 22), (0, -10, 28), (300, -20, 20)]) + rng.normal(0, 5, (3, 3))
         phantom.lay(phantom.mould().rod(line, rng.uniform(3, 5)).mask(), tissue, named=rng.random() < 0.5)
-    if rng.random() < 0.75:
-        _sarcoma(phantom, wide)
-    return phantom
+    return limb.mask(2) & (bone.field > 0)
 
 
-def _packed(phantom: Phantom, flesh: np.ndarray, wide: float) -> None:
+def _packed(phantom: Phantom, flesh: Mask, wide: float) -> None:
     """Part the flesh into bellies that run along the limb; the seams between them are fat."""
     rng = phantom.rng
     count = int(rng.integers(6, 13))
@@ -148,7 +177,7 @@ def _packed(phantom: Phantom, flesh: np.ndarray, wide: float) -> None:
     twist = rng.normal(0, 0.08, 2)
     places = np.stack([back + twist[0] * up, left + twist[1] * up], 1) + 2 * phantom.noise("coarse")[flesh][:, None]
     distance, nearest = cKDTree(centres).query(places, k=2)
-    seam = distance[:, 1] - distance[:, 0] < rng.uniform(1, 5)
+    seam = distance[:, 1] - distance[:, 0] < rng.uniform(1, 5) * (1 + 0.5 * phantom.noise("coarse")[flesh])
     for number in range(count):
         belly = flesh.copy()
         belly[flesh] = (nearest[:, 0] == number) & ~seam
@@ -156,17 +185,3 @@ def _packed(phantom: Phantom, flesh: np.ndarray, wide: float) -> None:
     between = flesh.copy()
     between[flesh] = seam
     phantom.lay(between, "fat", named=False)
-
-
-def _sarcoma(phantom: Phantom, wide: float) -> None:
-    """A mass of several lobes that may hardly differ from muscle, with a dead or watery core."""
-    rng = phantom.rng
-    spot, radius = np.array((0, *rng.normal(0, wide * 0.35, 2))), rng.uniform(10, 38)
-    mass = phantom.mould()
-    for _ in range(int(rng.integers(1, 6))):
-        mass.ball(spot + rng.normal(0, radius * 0.5, 3), radius * rng.uniform(0.5, 1, 3) * (1.4, 1, 1))
-    mass.roughen(radius * 0.06).roughen(rng.uniform(0.3, 1.2), "fine")
-    label = phantom.lay(mass.mask(), phantom.pick("tumour", "tumour", "muscle", "oedema"))
-    if rng.random() < 0.5:
-        core = mass.mask(rng.uniform(3, 10)) & (phantom.noise("coarse") > rng.uniform(-0.5, 0.8))
-        phantom.lay(core, phantom.pick("necrosis", "water"), label=label, named=bool(label))

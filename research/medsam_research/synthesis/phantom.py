@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .pet import hidden_labels
 from .scanner import Scanner
 from .solid import Field, Mask, Triple, rotation, smooth_field
 
@@ -20,10 +21,14 @@ Window = tuple[slice, slice, slice]
 _FAR, _MARGIN = np.float32(1000), 4.0  # mm
 _MOST_VOXELS, _MOST_LABELS = 1_300_000, 250
 _SMALL, _THICKEST = 120.0, 8.0  # mm
+_TIGHTENED, _FEW_VOXELS = 90.0, 12000  # mm; larger shapes may be asked for far beyond their surface
+_HIDDEN_NAMED = 0.05  # the share of objects named although PET does not show them
 
 
 class Phantom:
     """A raster of `extent` mm round `centre`, sliced along the axis whose voxels are longest.
+
+    Its voxels are drawn to suit the extent, or have about the size `voxel` in mm.
 
     Attributes
     ----------
@@ -32,12 +37,20 @@ class Phantom:
     """
 
     def __init__(
-        self, rng: np.random.Generator, scanner: Scanner, extent: ArrayLike, centre: ArrayLike = (0, 0, 0)
+        self,
+        rng: np.random.Generator,
+        scanner: Scanner,
+        extent: ArrayLike,
+        centre: ArrayLike = (0, 0, 0),
+        voxel: ArrayLike | None = None,
     ) -> None:
         self.rng, self.scanner = rng, scanner
         extent = np.asarray(extent, float)
-        self.across = int(rng.choice([0, 0, 0, 1, 2]))
-        self.shape = _raster(rng, extent, self.across)
+        if voxel is None:
+            self.across = int(rng.choice([0, 0, 0, 1, 2]))
+            self.shape = _raster(rng, extent, self.across, coarse=scanner.modality == "PET")
+        else:
+            self.across, self.shape = int(np.argmax(voxel)), _fixed(extent, voxel)
         self.spacing = extent / self.shape
         self._turn = rotation(rng, 0.08)
         self._corner = -extent / 2
@@ -78,7 +91,26 @@ class Phantom:
         middle, half = self._turn.T @ middle, np.abs(self._turn.T) @ half + self._reach
         first = np.clip(np.floor((middle - half - self._corner) / self.spacing), 0, self.shape).astype(int)
         last = np.clip(np.ceil((middle + half - self._corner) / self.spacing), 0, self.shape).astype(int)
-        return tuple(slice(int(a), int(max(a, b))) for a, b in zip(first, last, strict=True))  # type: ignore[return-value]
+        window: Window = tuple(slice(int(a), int(max(a, b))) for a, b in zip(first, last, strict=True))  # type: ignore[assignment]
+        return self._tightened(window, low, high) if (high - low).max() < _TIGHTENED else window
+
+    def _tightened(self, window: Window, low: NDArray[np.float64], high: NDArray[np.float64]) -> Window:
+        """The part of `window` that really holds the box from `low` to `high`, found on every second voxel."""
+        if np.prod([w.stop - w.start for w in window]) < _FEW_VOXELS:
+            return window
+        slack = 1.3 * np.abs(self._turn) @ self.spacing
+        near = np.ones([(w.stop - w.start + 1) // 2 for w in window], bool)
+        for at, a, b in zip(self.at, low - slack, high + slack, strict=True):
+            thinned = at[window][::2, ::2, ::2]
+            near &= (thinned > np.float32(a)) & (thinned < np.float32(b))
+        tight = []
+        for axis, whole in enumerate(window):
+            hits = np.flatnonzero(near.any(tuple(i for i in range(3) if i != axis)))
+            if not hits.size:
+                return tuple(slice(w.start, w.start) for w in window)  # type: ignore[return-value]
+            start, stop = whole.start + 2 * int(hits[0]) - 1, whole.start + 2 * int(hits[-1]) + 2
+            tight.append(slice(max(start, whole.start), min(stop, whole.stop)))
+        return tuple(tight)  # type: ignore[return-value]
 
     def mould(self) -> Mould:
         """An empty shape."""
@@ -147,12 +179,13 @@ class Mould:
             reach = max(start, stop) * scale + _MARGIN
             window = self._phantom.window(np.minimum(a, b) - reach, np.maximum(a, b) + reach)
             way = ((b - a) / scale).astype(np.float32)
-            off = [
-                (at[window] - np.float32(c)) / np.float32(s)
-                for at, c, s in zip(self._phantom.at, a, scale, strict=True)
-            ]
-            share = np.clip(sum(w * o for w, o in zip(way, off, strict=True)) / max(float(way @ way), 1e-6), 0, 1)
-            squared = sum((o - share * w) ** 2 for w, o in zip(way, off, strict=True))
+            off = [at[window] - np.float32(c) for at, c in zip(self._phantom.at, a, strict=True)]
+            off = off if stretch == (1, 1, 1) else [o / np.float32(s) for o, s in zip(off, scale, strict=True)]
+            length = max(float(way @ way), 1e-6)
+            along = sum(w * o for w, o in zip(way, off, strict=True))
+            share = np.clip(along / np.float32(length), 0, 1)
+            squared = sum(o * o for o in off) + share * (share * np.float32(length) - 2 * along)
+            squared = np.maximum(squared, 0)
             self._add(window, np.sqrt(squared) - (np.float32(start) + share * np.float32(stop - start)))
         return self
 
@@ -169,11 +202,17 @@ class Mould:
         return self.field < np.float32(-depth)
 
 
-def _raster(rng: np.random.Generator, extent: NDArray[np.float64], across: int) -> tuple[int, int, int]:
-    """Voxels along each axis: 30 to 160 within the slice, 20 to 96 slices up to six times as thick."""
+def _raster(
+    rng: np.random.Generator, extent: NDArray[np.float64], across: int, *, coarse: bool
+) -> tuple[int, int, int]:
+    """Voxels along each axis: 30 to 160 within the slice, 20 to 96 slices up to six times as thick.
+
+    A `coarse` raster has voxels of 2.5 to 5.5 mm where that leaves enough of them.
+    """
     longest = float(np.delete(extent, across).max())
-    pixel = longest / rng.uniform(48 if longest < _SMALL else 80, 160)
+    pixel = rng.uniform(2.5, 5.5) if coarse else longest / rng.uniform(48 if longest < _SMALL else 80, 160)
     thick = pixel if rng.random() < 0.4 else min(pixel * rng.uniform(1, 6), max(_THICKEST, pixel))
+    thick = rng.uniform(2, 5) if coarse else thick
     sizes = np.clip(np.round(extent / pixel), 30, 160)
     sizes[across] = np.clip(round(extent[across] / thick), 20, 96)
     sizes *= min(1.0, (_MOST_VOXELS / sizes.prod()) ** (1 / 3))
@@ -181,13 +220,28 @@ def _raster(rng: np.random.Generator, extent: NDArray[np.float64], across: int) 
     return tuple(int(n) for n in np.maximum(sizes, low))  # type: ignore[return-value]
 
 
+def _fixed(extent: NDArray[np.float64], voxel: ArrayLike) -> tuple[int, int, int]:
+    """As many of these voxels as fit, 8 to 160 along each axis; larger ones if they are too many."""
+    sizes = np.clip(np.round(extent / np.asarray(voxel, float)), 8, 160)
+    sizes *= min(1.0, (_MOST_VOXELS / sizes.prod()) ** (1 / 3))
+    return tuple(int(n) for n in np.maximum(sizes, 8))  # type: ignore[return-value]
+
+
 def scanned(phantom: Phantom) -> SyntheticVolume:
     """Scan the phantom; its slices come first, the other axes in any order and direction."""
     rng, scanner = phantom.rng, phantom.scanner
     spacing = tuple(float(s) for s in phantom.spacing)
     grey = scanner.picture(phantom.values, spacing)  # type: ignore[arg-type]
+    if scanner.modality == "PET":
+        _unname(phantom, hidden_labels(grey, phantom.labels))
     others = [i for i in range(3) if i != phantom.across]
     order = (phantom.across, *(others if rng.random() < 0.6 else others[::-1]))
     steps = tuple(slice(None, None, int(rng.choice([-1, 1]))) for _ in range(3))
     turned = [np.ascontiguousarray(field.transpose(order)[steps]) for field in (grey, phantom.labels)]
     return turned[0], turned[1], tuple(spacing[i] for i in order), scanner.modality  # type: ignore[return-value]
+
+
+def _unname(phantom: Phantom, hidden: list[int]) -> None:
+    """Take the names of nearly all that cannot be seen."""
+    gone = [label for label in hidden if phantom.rng.random() >= _HIDDEN_NAMED]
+    phantom.clear(np.isin(phantom.labels, gone))

@@ -1,4 +1,4 @@
-"""Grey values of tissues in three dimensions: CT numbers in usual windows, and MR weightings with bias and noise."""
+"""Grey values of tissues in three dimensions: CT in usual windows, MR weightings with bias and noise, PET by uptake."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from .pet import pet_picture, uptake
 from .solid import Field, Triple, smooth_field
 
 __all__ = ["TISSUES", "Scanner", "Tissue"]
@@ -75,6 +76,16 @@ TISSUES: dict[str, Tissue] = {
     "calcium": _like(700, 200, (0.03, 0.03, 0.03)),
     "transition zone": Tissue((42, 60, 75), 8, (0.4, 0.4, 0.42), 2.5),
     "peripheral zone": Tissue((38, 50, 60), 8, (0.38, 0.8, 0.45), 1),
+    "heart wall": Tissue((45, 110, 110), 8, (0.4, 0.35, 0.38), 0.5),
+    "sarcoma": Tissue((42, 55, 64), 9, (0.38, 0.75, 0.68), 1),
+    "metastasis": Tissue((40, 48, 62), 9, (0.36, 0.55, 0.52), 0.8),
+    "enhancing tumour": Tissue((46, 130, 95), 12, (0.42, 0.6, 0.6), 1),
+    "collapsed lung": Tissue((40, 85, 90), 8, (0.4, 0.55, 0.5), 0.5),
+    "ground glass": _like(-600, 60, (0.14, 0.18, 0.15), 2),
+    "marrow": _like(170, 60, (0.62, 0.45, 0.4), 1),
+    "porous bone": _like(70, 40, (0.74, 0.55, 0.45), 1.2),
+    "thin cortex": _like(420, 120, (0.08, 0.06, 0.06), 1.5),
+    "thalamus": _like(36, 2, (0.62, 0.45, 0.52), 0.3),
 }
 
 
@@ -83,7 +94,7 @@ class Scanner:
 
     Parameters
     ----------
-    modality : ``CT`` (values in HU) or ``MR`` (values 0..1)
+    modality : ``CT`` (values in HU), ``MR`` (values 0..1) or ``PET`` (values in SUV)
     window : the family of CT windows that a reader of this region would use
     """
 
@@ -93,6 +104,8 @@ class Scanner:
         self._tones = {name: self._tone_of(tissue) for name, tissue in TISSUES.items()}
         if modality == "MR":
             self._weight()
+        if modality == "PET":
+            self._tones = {name: uptake(rng, name) for name in TISSUES}
 
     def _tone_of(self, tissue: Tissue) -> float:
         return float(self.rng.normal(tissue.hu[self._phase], tissue.spread))
@@ -107,7 +120,7 @@ class Scanner:
             tone = float(mix @ np.array(tissue.mr)) + rng.normal(0, 0.025)
             if strange and tissue.mr[0] > 0.1:
                 tone = rng.uniform(0.08, 0.95)
-            if suppressed and name in ("fat", "spongy bone"):
+            if suppressed and name in ("fat", "spongy bone", "marrow", "porous bone"):
                 tone *= 0.3
             self._tones[name] = float(np.clip(tone, 0.01, 1))
 
@@ -115,15 +128,27 @@ class Scanner:
         """The value of one object of this tissue."""
         if self.modality == "CT":
             return self._tones[tissue] + float(self.rng.normal(0, TISSUES[tissue].spread / 4))
+        if self.modality == "PET":
+            return self._tones[tissue] * float(np.exp(self.rng.normal(0, 0.15)))
         return float(np.clip(self._tones[tissue] + self.rng.normal(0, 0.012), 0.01, 1))
 
     def mottle(self, tissue: str) -> float:
         """The deviation of the tissue's own texture, in values."""
+        if self.modality == "PET":
+            return 0.15 * self._tones[tissue]
         return TISSUES[tissue].mottle * (18.0 if self.modality == "CT" else 0.02)
+
+    def uneven(self, values: Field, noise: Field, strength: float) -> Field:
+        """`values` of a tissue that is not the same everywhere; `noise` has deviation 1, `strength` is 0..1."""
+        if self.modality == "CT":
+            return values + np.float32(9 * strength**2) * noise
+        return values * np.exp(np.float32((0.25 if self.modality == "MR" else 0.8) * strength) * noise)
 
     def picture(self, values: Field, spacing: Triple) -> NDArray[np.uint8]:
         """Scan and show (S, R, C) `values` as uint8; `spacing` in mm blurs thin slices less than thick ones."""
         rng = self.rng
+        if self.modality == "PET":
+            return pet_picture(rng, values, spacing)
         blur = rng.uniform(0.25, 0.75) * np.sqrt(min(spacing) / np.array(spacing))
         values = ndimage.gaussian_filter(values, np.maximum(blur, 0.2), truncate=3)
         return self._ct(values) if self.modality == "CT" else self._mr(values)

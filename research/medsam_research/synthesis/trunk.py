@@ -9,12 +9,13 @@ from .canvas import spline
 from .phantom import Mould, Phantom
 from .scanner import Scanner
 from .solid import Mask
+from .tumours import lay_lesion, lay_lung_tumour, lay_mass, lump
 from .vessels import lay_backbone
 
-__all__ = ["make_belly", "make_chest"]
+__all__ = ["lay_belly", "lay_chest", "lay_wall", "make_belly", "make_chest"]
 
 
-def _wall(phantom: Phantom, named: float) -> Mould:
+def lay_wall(phantom: Phantom, named: float) -> Mould:
     """Skin, fat, a wall of muscle and twelve pairs of ribs sloping to the front; returns the hollow inside."""
     rng = phantom.rng
     phantom.fill("air")
@@ -39,17 +40,29 @@ def _wall(phantom: Phantom, named: float) -> Mould:
 
 
 def make_chest(rng: np.random.Generator) -> Phantom:
-    """Lungs whole or by lobes, with vessels and airways, heart, ribs and the liver's dome below."""
-    scanner = Scanner(rng, "CT" if rng.random() < 0.8 else "MR", "chest")
+    """The chest or a piece of it, at times with tumours in the lungs."""
+    scanner = Scanner(rng, str(rng.choice(["CT", "MR", "PET"], p=[0.7, 0.15, 0.15])), "chest")
     small = rng.random() < 0.4
     extent = rng.uniform((90, 100, 100), (180, 160, 170)) if small else rng.uniform((200, 220, 300), (320, 270, 370))
     centre = rng.uniform((-30, -20, -70), (80, 20, 70)) if small else (20, 0, 0)
     phantom = Phantom(rng, scanner, extent, centre)
-    hollow = _wall(phantom, 0.6)
+    lungs = lay_chest(phantom)
+    for _ in range(int(rng.integers(0, 4))):
+        side = int(rng.choice([-1, 1]))
+        lay_lung_tumour(phantom, lungs[side], side, float(np.exp(rng.uniform(np.log(3), np.log(25)))))
+    return phantom
+
+
+def lay_chest(phantom: Phantom) -> dict[int, Mask]:
+    """Lungs whole or by lobes, with vessels and airways, heart, ribs and liver dome; returns the lungs, left 1."""
+    rng = phantom.rng
+    hollow = lay_wall(phantom, 0.6)
     lay_backbone(phantom, (55, 0), 0.4)
     lungs = {side: _lung(phantom, hollow, side) for side in (-1, 1)}
     heart = phantom.mould().ball((-25, -28, 18), (48, 38, 55)).roughen(2).mask()
     phantom.lay(heart, phantom.pick("muscle", "blood"), named=rng.random() < 0.7)
+    if phantom.scanner.modality == "PET":
+        _hot_heart(phantom)
     phantom.lay(
         phantom.mould()
         .rod(
@@ -65,11 +78,16 @@ def make_chest(rng: np.random.Generator) -> Phantom:
         _tree(phantom, lungs[side], side)
     phantom.lay(windpipe.mask(-1.2), "wall", named=False)
     phantom.lay(windpipe.mask(), "gas", named=rng.random() < 0.8)
-    for _ in range(int(rng.integers(0, 4))):
-        spot = rng.normal(0, 1, 3) * (50, 40, 20) + (30, 0, 75 * rng.choice([-1, 1]))
-        mass = phantom.mould().ball(spot, rng.uniform(3, 22) * rng.uniform(0.7, 1.3, 3)).roughen(1.2, "fine")
-        phantom.lay(mass.mask() & (lungs[-1] | lungs[1]), "tumour")
-    return phantom
+    return lungs
+
+
+def _hot_heart(phantom: Phantom) -> None:
+    """The wall of the left chamber, a cup that burns sugar more or less, open to the right and up."""
+    rng = phantom.rng
+    tip, base = np.array((-48, -45, 55.0)), np.array((-12, -18, 20.0))
+    cup = phantom.mould().rod([tip, base], [22, 30]).roughen(1)
+    opening = phantom.mould().rod([tip + 0.15 * (base - tip), base + 0.8 * (base - tip)], [11, 24])
+    phantom.lay(cup.mask() & ~opening.mask(), "heart wall", named=rng.random() < 0.7)
 
 
 def _lung(phantom: Phantom, hollow: Mould, side: int) -> Mask:
@@ -103,7 +121,11 @@ def _tree(phantom: Phantom, lung: Mask, side: int) -> None:
         middle = start + rng.normal(0, 1, 3) * (35, 28, 6) + (0, 0, side * 22)
         end = middle + rng.normal(0, 1, 3) * (35, 28, 8) + (0, 0, side * 18)
         twigs.rod(spline(np.array([start, middle, end]), 8), np.linspace(4.5, 0.8, 8))
-        twigs.rod(np.array([middle, middle + rng.normal(0, 25, 3)]), [2, 0.7])
+        for fork in (middle, (middle + end) / 2):
+            twigs.rod(np.array([fork, fork + rng.normal(0, 22, 3)]), [1.8, 0.6])
+    thin = np.clip(2 * phantom.noise("grain") - 8 * np.abs(phantom.noise("fine")) - np.float32(rng.uniform(0, 2)), 0, 1)
+    lit = np.float32(rng.uniform(0.3, 0.8)) * thin[lung]
+    phantom.values[lung] += lit * (np.float32(phantom.scanner.tone("vein")) - phantom.values[lung])
     mask = twigs.mask() & lung
     phantom.lay(mask, "vein", named=False)
     if rng.random() < 0.3:
@@ -111,13 +133,32 @@ def _tree(phantom: Phantom, lung: Mask, side: int) -> None:
 
 
 def make_belly(rng: np.random.Generator) -> Phantom:
-    """Liver, gall bladder, spleen, kidneys, pancreas, adrenal glands, stomach, great vessels and bowel."""
-    scanner = Scanner(rng, str(rng.choice(["CT", "MR"])), "soft")
+    """The upper belly or a piece of it; in PET with tumours spread over it."""
+    scanner = Scanner(rng, str(rng.choice(["CT", "MR", "PET"], p=[0.45, 0.42, 0.13])), "soft")
     small = rng.random() < 0.5
     extent = rng.uniform((60, 80, 90), (150, 150, 190)) if small else rng.uniform((140, 200, 280), (260, 250, 360))
     centre = rng.uniform((-40, -20, -80), (50, 30, 80)) if small else (10, 0, 0)
     phantom = Phantom(rng, scanner, extent, centre)
-    inside = _wall(phantom, 0.2).field < 0
+    lay_belly(phantom)
+    if scanner.modality == "PET":
+        _spread(phantom)
+    return phantom
+
+
+def _spread(phantom: Phantom) -> None:
+    """One to several tumours anywhere in the raster, each an object."""
+    rng, body = phantom.rng, phantom.values > phantom.scanner.tone("air") * 3
+    low, high = ([float(f(at)) for at in phantom.at] for f in (np.min, np.max))
+    for _ in range(int(rng.integers(1, 6))):
+        radius = float(np.exp(rng.uniform(np.log(5), np.log(28))))
+        mass = lump(phantom, rng.uniform(low, high), radius)
+        lay_mass(phantom, mass, body, phantom.pick("tumour", "metastasis"), radius)
+
+
+def lay_belly(phantom: Phantom) -> dict[str, Mask]:
+    """Liver, gall bladder, spleen, kidneys, pancreas, adrenal glands, stomach, great vessels, bowel; organs by name."""
+    rng = phantom.rng
+    inside = lay_wall(phantom, 0.2).field < 0
     lay_backbone(phantom, (45, 0), 0.2)
     for side in (-1, 1):
         psoas = phantom.mould().rod([(30, 42, side * 24), (-160, 32, side * 42)], [9, 22]).mask()
@@ -125,9 +166,10 @@ def make_belly(rng: np.random.Generator) -> Phantom:
         base = phantom.mould().ball((115, 0, side * 80), (70, 100, 75)).mask() & inside
         phantom.lay(base, "lung", named=False)
     lay_loops(phantom, (-70, -30, 10), (35, 35, 80), named=rng.random() < 0.3)
-    _liver(phantom, inside)
+    liver = _liver(phantom, inside)
     spleen = phantom.mould().ball((40, 28, 100), (46, 38, 20)).ball((50, 40, 85), (30, 20, 18)).roughen(1.5)
-    phantom.lay(spleen.mask() & inside, "spleen")
+    organs = {"liver": liver, "spleen": spleen.mask() & inside}
+    phantom.lay(organs["spleen"], "spleen")
     stomach = (
         phantom.mould()
         .rod(
@@ -148,14 +190,15 @@ def make_belly(rng: np.random.Generator) -> Phantom:
             .mask(),
             tissue,
         )
-    _pancreas(phantom)
+    organs["pancreas"] = _pancreas(phantom)
+    kidneys = []
     for side in (-1, 1):
-        _kidney(phantom, side)
+        kidneys.append(_kidney(phantom, side))
         _adrenal(phantom, side)
-    return phantom
+    return organs | {"kidney": kidneys[0] | kidneys[1]}
 
 
-def _liver(phantom: Phantom, inside: Mask) -> None:
+def _liver(phantom: Phantom, inside: Mask) -> Mask:
     """A dome below the lung, with vessels, lesions and the gall bladder under it."""
     rng = phantom.rng
     liver = phantom.mould().ball((35, 0, -78), (75, 82, 62), power=2.4).ball((35, -38, -10), (38, 36, 62))
@@ -170,13 +213,7 @@ def _liver(phantom: Phantom, inside: Mask) -> None:
     apart = rng.random() < 0.6
     for _ in range(int(rng.integers(0, 6))):
         spot = np.array((35, 0, -75)) + rng.normal(0, 28, 3)
-        lesion = phantom.mould().ball(spot, rng.uniform(4, 22) * rng.uniform(0.7, 1.3, 3)).roughen(1)
-        phantom.lay(
-            lesion.mask() & whole,
-            phantom.pick("tumour", "necrosis", "bile"),
-            named=apart,
-            label=None if apart else label,
-        )
+        lay_lesion(phantom, whole, spot, rng.uniform(4, 22), label=None if apart else label)
     bladder = phantom.mould().ball(
         np.array((-22, -35, -48)) + rng.normal(0, 4, 3), np.array((26, 15, 15)) * rng.uniform(0.5, 1.3, 3)
     )
@@ -186,9 +223,10 @@ def _liver(phantom: Phantom, inside: Mask) -> None:
         phantom.lay(
             phantom.mould().ball((-30, -30, -48), rng.uniform(2, 6, 3)).mask() & bladder.mask(), "calcium", label=label
         )
+    return whole
 
 
-def _kidney(phantom: Phantom, side: int) -> None:
+def _kidney(phantom: Phantom, side: int) -> Mask:
     """Cortex, pyramids and the pelvis that opens inwards, one label or apart; at times a cyst or tumour."""
     rng = phantom.rng
     spot = np.array((-22 + 8 * side, 38, side * 62)) + rng.normal(0, 3, 3)
@@ -205,8 +243,9 @@ def _kidney(phantom: Phantom, side: int) -> None:
     )
     phantom.lay(pelvis.mask(), "urine", named=False)
     if rng.random() < 0.4:
-        mass = phantom.mould().ball(spot + rng.normal(0, 1, 3) * (30, 16, 18), rng.uniform(5, 25, 3)).roughen(1)
-        phantom.lay(mass.mask(), phantom.pick("urine", "tumour"))
+        place = spot + rng.normal(0, 1, 3) * (30, 16, 18)
+        lay_lesion(phantom, bean.mask(-25), place, rng.uniform(5, 25))
+    return bean.mask()
 
 
 def _adrenal(phantom: Phantom, side: int) -> None:
@@ -223,7 +262,7 @@ def _adrenal(phantom: Phantom, side: int) -> None:
     phantom.lay(gland.roughen(0.3, "fine").mask(), "adrenal")
 
 
-def _pancreas(phantom: Phantom) -> None:
+def _pancreas(phantom: Phantom) -> Mask:
     """Lobulated, from the head beside the duodenum over the great vessels to the spleen, with its vein behind."""
     rng = phantom.rng
     knots = np.array([(-30, -15, -30), (-8, -18, -22), (4, -26, 2), (10, -12, 32), (24, 8, 62), (30, 18, 80)], float)
@@ -238,5 +277,5 @@ def _pancreas(phantom: Phantom) -> None:
     gland = phantom.mould().rod(line, wide, stretch=(1.3, 0.9, 1)).roughen(rng.uniform(1, 2.5), "fine")
     phantom.lay(gland.mask(), "pancreas")
     if rng.random() < 0.3:
-        mass = phantom.mould().ball(line[int(rng.integers(30))], rng.uniform(5, 18, 3)).roughen(1.2, "fine")
-        phantom.lay(mass.mask(), phantom.pick("tumour", "necrosis"))
+        lay_lesion(phantom, gland.mask(-8), line[int(rng.integers(30))], rng.uniform(5, 18))
+    return gland.mask()
