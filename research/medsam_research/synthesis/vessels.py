@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from .canvas import spline
 from .phantom import Phantom
 from .scanner import Scanner
+from .vertebra import LUMBAR, THORACIC, Bone, Frame, add_vertebra, between, lay_vertebra
 
 __all__ = ["lay_backbone", "lay_calcium", "make_aorta"]
 
@@ -156,21 +157,28 @@ def _heart(phantom: Phantom, blood: str) -> None:
 
 
 def lay_backbone(phantom: Phantom, back: tuple[float, float], named: float = 0.3) -> None:
-    """A simple column of vertebral bodies and arches as a neighbour; `back` is its place (back, left)."""
-    rng, pitch = phantom.rng, float(phantom.rng.uniform(24, 38))  # mm
-    edge = max(abs(float(phantom.at[0].min())), abs(float(phantom.at[0].max()))) + pitch
-    share = rng.random() < named
-    column = phantom.mould().rod([(-edge, *back), (edge, *back)], 16, stretch=(1, 0.9, 1.1)).mask()
-    phantom.lay(column, "disc", named=False)
-    for up in np.arange(-edge, edge, pitch):
-        if not phantom.at[0].min() - pitch < up < phantom.at[0].max() + pitch:
-            continue
-        bone = phantom.mould().ball((up, *back), (pitch * 0.4, 15, 18), power=4)
-        for side in (-1, 1):
-            bone.rod([(up, back[0] + 14, back[1] + side * 12), (up - 3, back[0] + 32, back[1])], 5, stretch=(1.6, 1, 1))
-        bone.rod([(up - 3, back[0] + 32, back[1]), (up - 12, back[0] + 55, back[1])], 3.5, stretch=(2, 1, 1))
-        bone.roughen(0.7, "fine")
-        phantom.lay(bone.mask(), "cortex bone", named=share)
-        phantom.lay(bone.mask(1.2), "spongy bone", named=False)
-    canal = phantom.mould().rod([(-edge, back[0] + 23, back[1]), (edge, back[0] + 23, back[1])], 7.5).mask()
-    phantom.lay(canal, "cord", named=rng.random() < named)
+    """The column of vertebrae as a neighbour, from chest to loin; `back` is its place (back, left)."""
+    rng = phantom.rng
+    low, high = float(phantom.at[0].min()), float(phantom.at[0].max())
+    share, grow, top = rng.random() < named, rng.uniform(0.85, 1.1), rng.uniform(20, 90)
+    bone, lean = Bone.of(rng, phantom.scanner.modality), rng.normal(0, 0.06)
+    back = (back[0] - 7, back[1])
+    discs = phantom.mould().rod([(low - 40, *back), (high + 40, *back)], 14 * grow, stretch=(1, 0.9, 1.2)).mask()
+    phantom.lay(discs, "disc", named=False)
+    behind = (back[0] + 24 * grow, back[1])
+    canal = phantom.mould().rod([(low - 40, *behind), (high + 40, *behind)], 8 * grow, stretch=(1, 1, 1.2)).mask()
+    phantom.lay(canal, "fat", named=False)
+    cord = phantom.mould().rod([(low - 40, *behind), (high + 40, *behind)], rng.uniform(4.5, 7)).mask()
+    phantom.lay(cord, "cord", named=rng.random() < named)
+    column, up = phantom.mould(), low - rng.uniform(0, 30)
+    while up < high + 20:
+        region = between(THORACIC, LUMBAR, float(np.clip((top - up) / 120, 0, 1)), grow)
+        frame = Frame(np.array((up, *back)) + rng.normal(0, 0.7, 3), lean + rng.normal(0, 0.03))
+        if share:
+            lay_vertebra(phantom, region, frame, bone)
+        else:
+            add_vertebra(column, rng, region, frame, bone.wear)
+        up += region.pitch
+    if not share:
+        phantom.lay(column.roughen(bone.rough, "fine").mask(), bone.cortex, named=False)
+        phantom.lay(column.mask(bone.shell), bone.inside, named=False)
