@@ -10,7 +10,18 @@ from numpy.typing import NDArray
 from .phantom import Mould, Phantom
 from .solid import Mask
 
-__all__ = ["CERVICAL", "LUMBAR", "THORACIC", "Bone", "Frame", "Region", "add_vertebra", "between", "lay_vertebra"]
+__all__ = [
+    "CERVICAL",
+    "LUMBAR",
+    "THORACIC",
+    "Bone",
+    "Frame",
+    "Region",
+    "add_vertebra",
+    "between",
+    "lay_bone",
+    "lay_vertebra",
+]
 
 Point = tuple[float, float, float]
 
@@ -148,16 +159,25 @@ def add_vertebra(mould: Mould, rng: np.random.Generator, region: Region, frame: 
     _add_arch(mould, rng, region, frame, wear)
 
 
+def lay_bone(phantom: Phantom, mould: Mould, bone: Bone, *, named: bool = True) -> Mask:
+    """Spongy bone in a shell; voxels thicker than the shell show its share of them. Returns where it lies."""
+    inside = mould.mask()
+    phantom.clear(inside)
+    phantom.lay(inside, bone.inside, named=named)
+    depth, voxel = -mould.field[inside], np.float32(phantom.spacing.mean())
+    share = (np.minimum(depth + voxel / 2, np.float32(bone.shell)) - np.maximum(depth - voxel / 2, 0)) / voxel
+    cortex = np.float32(phantom.scanner.tone(bone.cortex))
+    phantom.values[inside] += np.clip(share, 0, 1) * (cortex - phantom.values[inside])
+    return inside
+
+
 def lay_vertebra(phantom: Phantom, region: Region, frame: Frame, bone: Bone, *, only_body: bool = False) -> Mask:
     """Lay a vertebra with its shell and spongy inside, and name it, or its body alone; returns where it lies."""
     rng, whole = phantom.rng, phantom.mould()
     _add_body(whole, rng, region, frame, bone.wear)
     box = whole.mask() if only_body else None
     _add_arch(whole, rng, region, frame, bone.wear)
-    inside = whole.roughen(bone.rough, "fine").mask()
-    phantom.clear(inside)
-    phantom.lay(inside, bone.cortex, named=not only_body)
-    phantom.lay(whole.mask(bone.shell), bone.inside, named=False)
+    inside = lay_bone(phantom, whole.roughen(bone.rough, "fine"), bone, named=not only_body)
     if box is not None:
         phantom.name(box & inside)
     return inside

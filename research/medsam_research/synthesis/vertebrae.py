@@ -9,7 +9,7 @@ import numpy as np
 from .canvas import spline
 from .phantom import Phantom
 from .scanner import Scanner
-from .vertebra import CERVICAL, LUMBAR, THORACIC, Bone, Frame, Region, between, lay_vertebra
+from .vertebra import CERVICAL, LUMBAR, THORACIC, Bone, Frame, Region, between, lay_bone, lay_vertebra
 
 __all__ = ["make_spine"]
 
@@ -150,8 +150,7 @@ def _ribs(phantom: Phantom, region: Region, frame: Frame, bone: Bone) -> None:
             (-region.height, 0, side * region.wing_out * 2.6),
         )
         rib = phantom.mould().rod(spline(knots, 12), 3.8, stretch=(1.4, 1, 1)).roughen(0.3, "fine")
-        phantom.lay(rib.mask(), bone.cortex, named=named)
-        phantom.lay(rib.mask(1.2), bone.inside, named=False)
+        lay_bone(phantom, rib, bone, named=named)
 
 
 class _Along:

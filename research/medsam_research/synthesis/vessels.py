@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from .canvas import spline
 from .phantom import Phantom
 from .scanner import Scanner
-from .vertebra import LUMBAR, THORACIC, Bone, Frame, add_vertebra, between, lay_vertebra
+from .vertebra import LUMBAR, THORACIC, Bone, Frame, add_vertebra, between, lay_bone, lay_vertebra
 
 __all__ = ["lay_backbone", "lay_calcium", "make_aorta"]
 
@@ -180,5 +180,4 @@ def lay_backbone(phantom: Phantom, back: tuple[float, float], named: float = 0.3
             add_vertebra(column, rng, region, frame, bone.wear)
         up += region.pitch
     if not share:
-        phantom.lay(column.roughen(bone.rough, "fine").mask(), bone.cortex, named=False)
-        phantom.lay(column.mask(bone.shell), bone.inside, named=False)
+        lay_bone(phantom, column.roughen(bone.rough, "fine"), bone, named=False)
