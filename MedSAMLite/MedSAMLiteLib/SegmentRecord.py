@@ -4,6 +4,8 @@ import json
 from dataclasses import dataclass, field
 
 import vtk
+from medsam_backends.boxes import VoxelBox, check_axis
+from medsam_backends.errors import PromptError
 from medsam_backends.segmenter import SliceReport
 from medsam_backends.types import Point, Prompt
 
@@ -38,16 +40,15 @@ class SegmentRecord:
 
     @classmethod
     def of(cls, segment):
-        """The record of a vtkSegment; None if MedSAMLite did not make it, or with a newer version."""
+        """The record of a vtkSegment; None if it is damaged, or MedSAMLite did not make it, or with a newer version."""
         text = vtk.reference("")
         if segment is None or not segment.GetTag(_TAG, text):
             return None
-        raw = json.loads(text.get())
-        if raw.pop("version", None) != _VERSION:
-            return None
-        raw["reports"] = tuple(SliceReport(*report) for report in raw["reports"])
-        raw["keys"] = {int(index): _promptFrom(key) for index, key in raw["keys"].items()}
-        return cls(**raw)
+        try:
+            raw = json.loads(text.get())
+            return cls(**_read(raw)) if raw.pop("version", None) == _VERSION else None
+        except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError, PromptError):
+            return None  # whatever another program made of the tag: the panel shows the scene's other boxes
 
     def attach(self, segment):
         """Keep this record with a vtkSegment."""
@@ -63,6 +64,15 @@ class SegmentRecord:
         """The `count` reports with the least confidence among the slices that hold something, worst first."""
         held = [report for report in self.reports if report.pixels]
         return sorted(held, key=lambda report: (report.confidence, report.index))[:count]
+
+
+def _read(raw):
+    """The fields of a record from its tag; one that does not fit raises."""
+    check_axis(raw["axis"])
+    VoxelBox.from_sequence([int(number) for number in raw["box"].split()])
+    reports = tuple(SliceReport(int(i), float(sure), int(pixels), *more) for i, sure, pixels, *more in raw["reports"])
+    keys = {int(index): _promptFrom(key) for index, key in raw["keys"].items()}
+    return {**raw, "confidence": float(raw["confidence"]), "reports": reports, "keys": keys}
 
 
 def _promptTo(prompt):
