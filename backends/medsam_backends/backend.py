@@ -34,7 +34,7 @@ class BackendSpec:
         ``"adjacent"``, an (H, W, 3) picture of the slices k-1, k and k+1
     box_side : size of the network frame in which published rules carry boxes (1 for fractions)
     rule : name of the propagation rule used unless the user names one
-    digest : SHA-256 over the model's files, hexadecimal; with the id it keys the embedding cache
+    digest : SHA-256 over the model's files and settings, hexadecimal; with the id it keys caches and what is resumed
     """
 
     id: str

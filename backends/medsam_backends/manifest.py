@@ -27,6 +27,8 @@ __all__ = [
 
 SCHEMA_VERSION = 1
 """The newest manifest that this version of the package reads."""
+_TOLD = ("name", "family", "source", "licence", "citation", "modalities", "limits")
+"""What people are told of a model, and no result depends on."""
 _NEEDED_BY_KIND = {"window": ("window",), "sam_split": ("prompt_encoder", "positions")}
 
 
@@ -169,8 +171,7 @@ def _files(raw: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _spec(raw: dict[str, Any]) -> BackendSpec:
-    graphs = [raw["encoder"]["sha256"], raw["decoder"]["sha256"], raw.get("weights", {}).get("sha256", "")]
-    files = " ".join([*graphs, *(file["sha256"] for file in _files(raw) if file["sha256"] not in graphs)])
+    decisive = json.dumps({key: value for key, value in raw.items() if key not in _TOLD}, sort_keys=True)
     box = raw.get("box", {})
     return BackendSpec(
         id=raw["id"],
@@ -187,7 +188,7 @@ def _spec(raw: dict[str, Any]) -> BackendSpec:
         family=raw.get("family", ""),
         source=raw.get("source", ""),
         limits=tuple(raw.get("limits", ())),
-        digest=hashlib.sha256(files.encode()).hexdigest(),
+        digest=hashlib.sha256(decisive.encode()).hexdigest(),
     )
 
 

@@ -93,10 +93,11 @@ def _part(folder: Path, name: str) -> Path:
 
 
 def _spec(raw: dict[str, Any], specs: dict[str, BackendSpec]) -> BackendSpec:
-    """What holds for all parts; the digest covers every part and which modality it serves."""
+    """What holds for all parts; the digest covers every part, which modality it serves, and the rule."""
     first = specs[raw.get("fallback") or next(iter(raw["routes"].values()))]
     digests = {name: spec.digest for name, spec in specs.items()}
-    text = json.dumps([raw["routes"], raw.get("fallback", ""), digests], sort_keys=True)
+    rule = raw.get("rule", first.rule)
+    text = json.dumps([raw["routes"], raw.get("fallback", ""), rule, digests], sort_keys=True)
     return replace(
         first,
         id=raw["id"],
@@ -105,7 +106,7 @@ def _spec(raw: dict[str, Any], specs: dict[str, BackendSpec]) -> BackendSpec:
         licence=raw["licence"],
         citation=raw.get("citation", first.citation),
         modalities=tuple(raw["routes"]),
-        rule=raw.get("rule", first.rule),
+        rule=rule,
         family=raw.get("family", first.family),
         source=raw.get("source", first.source),
         limits=tuple(raw.get("limits", first.limits)),

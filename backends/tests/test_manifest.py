@@ -25,11 +25,46 @@ def test_a_sound_folder_is_read(tmp_path: Path) -> None:
     manifest.check_digests()
 
 
-def test_the_digest_changes_with_any_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda raw: raw["encoder"].update(sha256="0" * 64),
+        lambda raw: raw["decoder"].update(sha256="0" * 64),
+        lambda raw: raw["decoder"].update(names={"boxes": "b"}),
+        lambda raw: raw["input"].update(resize="square"),
+        lambda raw: raw["input"].update(channels="adjacent"),
+        lambda raw: raw["input"]["normalisation"].update(kind="minmax"),
+        lambda raw: raw.update(box={"corners": "edges", "rounding": "none", "unit": "pixel"}),
+        lambda raw: raw.update(output={"upsample": "torch_linear", "threshold": 0.5}),
+        lambda raw: raw.update(window={"grid": 16, "scale": 1.5}),
+        lambda raw: raw.update(rule="track"),
+        lambda raw: raw.update(prompts=["box", "prior"]),
+    ],
+)
+def test_the_digest_changes_with_whatever_a_result_depends_on(
+    tmp_path: Path, edit: Callable[[dict[str, Any]], None]
+) -> None:
     folder = tiny_models.sam_model(tmp_path / "m")
     before = read_manifest(folder).spec.digest
-    tiny_models.write_manifest(folder, edit=lambda raw: raw["decoder"].update(sha256="0" * 64))
+    tiny_models.write_manifest(folder, edit=edit)
     assert read_manifest(folder).spec.digest != before
+
+
+def test_what_the_fusion_network_sees_counts_in_the_digest(tmp_path: Path) -> None:
+    folder = tiny_models.add_fusion(tiny_models.window_model(tmp_path / "m"))
+    before = read_manifest(folder).spec.digest
+    tiny_models.write_manifest(folder, edit=lambda raw: raw["cube"].update(scale=1.5))
+    assert read_manifest(folder).spec.digest != before
+
+
+def test_the_digest_keeps_when_only_words_change_or_their_order(tmp_path: Path) -> None:
+    folder = tiny_models.sam_model(tmp_path / "m")
+    before = read_manifest(folder).spec.digest
+    words = {"name": "Other", "licence": "MIT", "citation": "c", "source": "s", "limits": ["Slow."], "family": "f"}
+    tiny_models.write_manifest(folder, edit=lambda raw: raw.update(words))
+    raw = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(dict(reversed(raw.items())), indent=4))
+    assert read_manifest(folder).spec.digest == before
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,23 @@ def test_a_change_of_any_part_changes_the_digest(tmp_path: Path) -> None:
     assert before == read_model(tmp_path / "a").spec.digest
     tiny_models.write_manifest(tmp_path / "a" / "XRay", edit=lambda raw: raw["decoder"].update(sha256="0" * 64))
     assert before != read_model(tmp_path / "a").spec.digest
+
+
+def test_the_rule_counts_in_the_digest(tmp_path: Path) -> None:
+    before = read_model(team(tmp_path / "a")).spec.digest
+    assert before != read_model(team(tmp_path / "b", lambda raw: raw.update(rule="sweep"))).spec.digest
+
+
+def test_parts_that_differ_in_settings_alone_share_no_embedding(models_folder: Path) -> None:
+    folder = team(models_folder / "team")
+    shutil.copytree(folder / "body", folder / "XRay", dirs_exist_ok=True)
+    tiny_models.write_manifest(
+        folder / "XRay", edit=lambda raw: raw.update(output={"upsample": "linear", "threshold": 9.0})
+    )
+    backend = open_model("team", threads=1)
+    embedding = backend.for_modality("CT").encode(np.zeros((32, 32), np.uint8))
+    with pytest.raises(ModelError, match="encode the slice again"):
+        backend.for_modality("XRay").decode(embedding, [Prompt((1, 1, 9, 9))])
 
 
 BROKEN: dict[str, tuple[Edit, str]] = {
