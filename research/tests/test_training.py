@@ -60,10 +60,10 @@ def short(steps: int, **changes: object) -> TrainConfig:
 
 
 def test_loss_falls_and_the_run_writes_its_tables(tmp_path: Path) -> None:
-    trainer = Trainer(short(25), tmp_path)
     stream = DiscStream()
+    trainer = Trainer(short(25), tmp_path, fixed=[stream.arrays()])
     first = trainer.train_step(stream.next())["loss"]
-    trainer.run(stream, [stream.arrays()])  # type: ignore[arg-type]
+    trainer.go(stream.next)
 
     assert float(read_rows(tmp_path / "steps.csv")[-1]["loss"]) < first
     assert {row["group"] for row in read_rows(tmp_path / "validation.csv")} == {"all", "box", "CT"}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import time
 from pathlib import Path
 
 import numpy as np
@@ -15,19 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medsam_research.training import checkpoint
-from medsam_research.training.average import Average
 from medsam_research.training.loss import dice_scores
-from medsam_research.training.schedule import ema_decay, rate_factor
+from medsam_research.training.run import Plan, Run
 
 from .network import Fusion
 from .samples import Samples
 
-__all__ = ["main", "fusion_loss", "validation_dsc"]
+__all__ = ["FusionRun", "fusion_loss", "main", "validation_dsc"]
 
 log = logging.getLogger(__name__)
-_LOG_EVERY = 25
-_SAVE_SECONDS = 120.0
+_WARMUP = 0.02  # of the budget
 
 
 def fusion_loss(logits: Tensor, truth: Tensor) -> Tensor:
@@ -60,6 +56,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--samples", required=True, help="folder of `prepare`; files that appear later are used too")
     parser.add_argument("--validation", required=True, help="folder of `prepare --split val`")
     parser.add_argument("--output", required=True)
+    parser.add_argument("--init", type=Path, help="checkpoint to start a new run from")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--steps", type=int, default=0, help="if above 0, the budget in steps instead of minutes")
     parser.add_argument("--batch", type=int, default=6)
@@ -72,90 +69,42 @@ def main(arguments: list[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     torch.set_num_threads(parsed.threads)
     torch.set_flush_denormal(True)
-    _Run(parsed).go()
+    torch.manual_seed(parsed.seed)
+    plan = Plan(parsed.minutes, parsed.steps, parsed.lr, _WARMUP, parsed.decay, parsed.ema)
+    training, fixed = Samples(Path(parsed.samples)), Samples(Path(parsed.validation))
+    run = FusionRun(plan, Path(parsed.output), training, fixed, parsed.init)
+    rng = np.random.default_rng(parsed.seed + run.step)
+    run.go(lambda: run.samples.varied(rng, parsed.batch))
 
 
-class _Run:
-    """Network, optimiser, average, and how far they have come."""
+class FusionRun(Run[Fusion]):
+    """A run on `samples`, those that appear meanwhile among them, validated on `fixed` ones."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
-        torch.manual_seed(options.seed)
-        self.options, self.path = options, Path(options.output) / "checkpoint.pt"
-        self.model = Fusion().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.optimiser = torch.optim.AdamW(self.model.parameters(), options.lr, weight_decay=0.02)
-        self.average = Average(self.model)
-        self.step, self.elapsed = 0, 0.0
-        if self.path.exists():
-            self._resume()
+    def __init__(self, plan: Plan, folder: Path, samples: Samples, fixed: Samples, init: Path | None = None) -> None:
+        self.samples, self.fixed = samples, fixed
+        model = _network()
+        optimiser = torch.optim.AdamW(model.parameters(), plan.lr, weight_decay=0.02)
+        super().__init__(plan, folder, model, optimiser, init)
 
-    def _resume(self) -> None:
-        state = checkpoint.load(self.path)
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimizer"])
-        self.average.state = state["ema"]
-        self.step, self.elapsed = state["step"], state["elapsed"]
-        log.info("resumed at step %d, minute %.1f", self.step, self.elapsed / 60)
-
-    def save(self) -> None:
-        """Write the checkpoint."""
-        state = {
-            "model": self.model.state_dict(),
-            "ema": self.average.state,
-            "optimizer": self.optimiser.state_dict(),
-            "step": self.step,
-            "elapsed": self.elapsed,
-        }
-        checkpoint.save(self.path, state)
-
-    @property
-    def progress(self) -> float:
-        """Spent share of the budget."""
-        if self.options.steps:
-            return self.step / float(self.options.steps)
-        return self.elapsed / (60 * float(self.options.minutes))
-
-    def train_step(self, batch: dict[str, Tensor]) -> tuple[float, float]:
+    def train_step(self, batch: dict[str, Tensor]) -> dict[str, float]:
         """One update; loss and DSC."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.options.lr * rate_factor(self.progress, 0.02, self.options.decay)
         logits = batch["views"] + self.model(batch["picture"], batch["valid"], batch["views"], batch["scale"])
         loss = fusion_loss(logits, batch["truth"])
-        self.optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
-        self.step += 1
-        self.average.update(self.model, ema_decay(self.step, self.options.ema))
-        return loss.item(), dice_scores(logits.detach().flatten(2, 3), batch["truth"].flatten(2, 3)).mean().item()
+        self.learn(loss)
+        dsc = dice_scores(logits.detach().flatten(2, 3), batch["truth"].flatten(2, 3)).mean().item()
+        return {"loss": loss.item(), "dsc": dsc}
 
-    def check(self, samples: Samples) -> None:
-        """Validate the averaged weights."""
-        model = Fusion().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+    def check(self) -> None:
+        """Validate the averaged weights, and look for new samples."""
+        self.samples.look()
+        model = _network()
         model.load_state_dict(self.average.state)
-        before, after = validation_dsc(model, samples)
-        log.info("  validation: views %.4f, fused %.4f (%d samples)", before, after, len(samples))
+        before, after = validation_dsc(model, self.fixed)
+        log.info("  validation: views %.4f, fused %.4f (%d samples)", before, after, len(self.fixed))
 
-    def go(self) -> None:
-        """Train until the time is spent."""
-        training, fixed = Samples(Path(self.options.samples)), Samples(Path(self.options.validation))
-        rng = np.random.default_rng(self.options.seed + self.step)
-        last = saved = time.monotonic()
-        sums = np.zeros(2)
-        while self.progress < 1:
-            sums += self.train_step(training.varied(rng, self.options.batch))
-            now = time.monotonic()
-            self.elapsed, last = self.elapsed + now - last, now
-            if self.step % _LOG_EVERY == 0:
-                loss, dsc = sums / _LOG_EVERY
-                sums[:] = 0
-                log.info("%6d %6.1f min loss %.3f dsc %.3f", self.step, self.elapsed / 60, loss, dsc)
-            if now - saved > _SAVE_SECONDS:
-                self.save()
-                training.look()
-                self.check(fixed)
-                saved = time.monotonic()
-        self.save()
-        self.check(fixed)
+
+def _network() -> Fusion:
+    return Fusion().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload,no-any-return]
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ __all__ = ["make_brain", "make_hippocampus", "make_plaques", "make_tumour"]
 _PAIRS: dict[str, tuple[str, list[tuple[float, float, float]], list[float]]] = {
     "putamen": ("deep nucleus", [(2, -14, 23), (4, -2, 27), (3, 10, 28)], [6.5, 7.5, 3.5]),
     "pallidum": ("pallidum", [(0, -8, 17), (1, 1, 20)], [4.5, 4]),
-    "thalamus": ("deep nucleus", [(6, 2, 7), (7, 12, 10), (6, 19, 14)], [6, 8.5, 6.5]),
+    "thalamus": ("thalamus", [(6, 2, 7), (7, 12, 10), (6, 19, 14)], [6, 8.5, 6.5]),
     "caudate": (
         "deep nucleus",
         [(6, -22, 12), (13, -14, 14), (20, 0, 17), (19, 18, 22), (8, 28, 27), (-4, 20, 30)],
@@ -44,8 +44,8 @@ def _phantom(rng: np.random.Generator, extent: ArrayLike, centre: ArrayLike = (0
     return phantom
 
 
-def _head(phantom: Phantom) -> Mask:
-    """Scalp, skull, fluid, folded cortex and white matter; returns the brain."""
+def _head(phantom: Phantom) -> tuple[Mask, Mask]:
+    """Scalp, skull, fluid, folded cortex, white matter, insula and hindbrain; returns brain and white matter."""
     rng = phantom.rng
     outer = phantom.mould().ball((8, 5, 0), (72, 88, 70), power=2.3).ball((-45, 25, 0), (32, 38, 50))
     outer.roughen(1.2)
@@ -67,13 +67,41 @@ def _head(phantom: Phantom) -> Mask:
     phantom.lay(white, "white matter", named=rng.random() < 0.4)
     middle = (np.abs(phantom.at[2]) < 1.2) & (phantom.at[0] > 22) & (depth > 0)
     phantom.lay(middle, "water", named=False)
-    return brain
+    for side in (-1, 1):
+        for out, tissue in ((36.5, "grey matter"), (40, "water")):
+            sheet = phantom.mould().ball((3, -3, side * out), (17, 21, 2.4)).roughen(0.7, "fine").mask() & brain
+            phantom.lay(sheet, tissue, named=False)
+            white &= ~sheet
+    _hindbrain(phantom, brain)
+    return brain, white
+
+
+def _hindbrain(phantom: Phantom, brain: Mask) -> None:
+    """Cerebellum with its thin leaves, and the stem before it."""
+    rng = phantom.rng
+    little = phantom.mould()
+    for side in (-1, 1):
+        little.ball((-44, 34, side * 22), (20, 28, 27))
+    phantom.lay(little.mask() & brain, "grey matter", named=rng.random() < 0.3)
+    leaves = little.mask(4) & brain & (np.abs(phantom.noise("fine")) < rng.uniform(0.2, 0.6))
+    phantom.lay(leaves, "white matter", named=False)
+    stem = phantom.mould().rod([(-2, 4, 0), (-28, 3, 0), (-85, 20, 0)], [11, 14, 7]).roughen(0.6)
+    phantom.lay(stem.mask() & brain, "white matter", named=rng.random() < 0.3)
+
+
+def _melt(phantom: Phantom, shape: Mould, tissue: str, within: Mask, width: float, strength: float = 1.0) -> None:
+    """Let `tissue` fade into what is there over about `width` mm at the shape's border, `strength` of it inside."""
+    near = within & (shape.field < 3 * width)
+    share = np.float32(strength) / (1 + np.exp(np.clip(shape.field[near] / np.float32(width), -20, 20)))
+    scanner = phantom.scanner
+    tone = np.float32(scanner.tone(tissue)) + np.float32(scanner.mottle(tissue)) * phantom.noise("grain")[near]
+    phantom.values[near] += share * (tone - phantom.values[near])
 
 
 def _ventricles(phantom: Phantom, named: float = 0.5) -> Mould:
     """Both lateral ventricles with their horns and the slit between the thalami."""
     rng = phantom.rng
-    wide = rng.uniform(0.6, 1.7)
+    wide = np.exp(rng.uniform(np.log(0.5), np.log(2.2)))
     both = phantom.mould()
     for side in (-1, 1):
         line = spline(_mirrored(np.array(_HORNS) + rng.normal(0, 1, (8, 3)), side), 22)
@@ -84,7 +112,9 @@ def _ventricles(phantom: Phantom, named: float = 0.5) -> Mould:
 
 
 def _nuclei(phantom: Phantom, share: float = 1.0) -> None:
-    """The deep pairs, left and right apart or together."""
+    """The deep pairs, left and right apart or together; in many patients they hardly differ from white matter."""
+    everywhere = np.ones(phantom.shape, bool)
+    width, strength = phantom.rng.uniform(0.2, 1.3), phantom.rng.uniform(0.4, 1)
     rng, together = phantom.rng, phantom.rng.random() < 0.4
     size = rng.uniform(0.85, 1.15)
     for tissue, line, radii in _PAIRS.values():
@@ -94,8 +124,9 @@ def _nuclei(phantom: Phantom, share: float = 1.0) -> None:
             way = spline(_mirrored(np.array(line, float) + shake, side), 14)
             wide = np.interp(np.linspace(0, 1, 14), np.linspace(0, 1, len(radii)), radii) * size
             body = phantom.mould().rod(way, wide, stretch=(1.15, 1, 0.8)).roughen(0.5, "fine")
-            found = phantom.lay(body.mask(), tissue, named=named, label=label if together else None)
-            label = found or label
+            _melt(phantom, body, tissue, everywhere, width, strength)
+            if named:
+                label = phantom.name(body.mask(), label if together else None) or label
 
 
 def make_brain(rng: np.random.Generator) -> Phantom:
@@ -133,7 +164,7 @@ def make_hippocampus(rng: np.random.Generator) -> Phantom:
 def make_plaques(rng: np.random.Generator) -> Phantom:
     """Many small bright plaques round the ventricles and under the cortex, all of one label."""
     phantom = _phantom(rng, rng.uniform((90, 120, 110), (170, 210, 180)), (8, 3, 0), ct=0)
-    brain = _head(phantom)
+    brain, _ = _head(phantom)
     if rng.random() < 0.3:
         _nuclei(phantom, 0.2)
     ventricles = _ventricles(phantom, 0.3)
@@ -164,26 +195,40 @@ def make_tumour(rng: np.random.Generator) -> Phantom:
     spot = rng.normal(0, 1, 3) * (18, 28, 8) + (14, 5, 28 * side)
     extent = rng.uniform((120, 160, 140), (180, 220, 180)) if rng.random() < 0.6 else rng.uniform(70, 120, 3)
     phantom = _phantom(rng, extent, (5, 5, 0) if extent[1] > 130 else spot, ct=0.15)
-    brain = _head(phantom)
+    brain, white = _head(phantom)
     _nuclei(phantom, 0.1)
     ventricles = _ventricles(phantom, 0.1)
     radius = rng.uniform(7, 26)
-    whole = brain | (phantom.labels > 0)
-    together = rng.random() < 0.6
-    label = 0
-    if rng.random() < 0.8:
-        swelling = phantom.mould()
-        for _ in range(int(rng.integers(2, 7))):
-            swelling.ball(spot + rng.normal(0, radius * 0.6, 3), radius * rng.uniform(0.5, 1.3, 3))
-        fingers = swelling.roughen(radius * 0.12).roughen(rng.uniform(1, 4), "fine")
-        label = phantom.lay(fingers.mask() & whole & (ventricles.field > 0), "oedema")
+    room = (brain | (phantom.labels > 0)) & (ventricles.field > 0)
+    together, sharp = rng.random() < 0.55, rng.random() < 0.5
     solid = phantom.mould()
-    for _ in range(int(rng.integers(1, 4))):
-        solid.ball(spot + rng.normal(0, radius * 0.3, 3), radius * rng.uniform(0.4, 0.85, 3))
-    solid.roughen(radius * 0.06).roughen(rng.uniform(0.3, 1.5), "fine")
+    for _ in range(int(rng.integers(1, 5))):
+        solid.ball(spot + rng.normal(0, radius * 0.35, 3), radius * rng.uniform(0.35, 0.8, 3))
+    for _ in range(int(rng.poisson(0.6))):
+        solid.ball(rng.normal(0, 1, 3) * (22, 34, 24) + (12, 5, 0), rng.uniform(2, 8) * rng.uniform(0.8, 1.2, 3))
+    solid.roughen(radius * 0.08).roughen(rng.uniform(0.3, 1.5), "fine")
+    label = 0
+    if rng.random() < 0.85:
+        label = _oedema(phantom, (spot, radius), solid, room & white, named=together or rng.random() < 0.5)
     tissue = phantom.pick("tumour", "bright rim", "bright rim")
-    label = phantom.lay(solid.mask() & whole, tissue, label=label if together else None) or label
+    _melt(phantom, solid, tissue, room, 0.3 if sharp else rng.uniform(0.5, 2))
+    label = phantom.name(solid.mask() & room, label if together else None) or label
     if rng.random() < 0.7:
-        core = solid.mask(rng.uniform(2, 5)) & whole
-        phantom.lay(core, phantom.pick("necrosis", "tumour"), label=label if together else None)
+        rim = np.float32(rng.uniform(1.5, 5)) * (1 + np.float32(0.4) * phantom.noise("fine"))
+        core = (solid.field < -rim) & room
+        phantom.lay(core, phantom.pick("necrosis", "necrosis", "tumour"), named=False)
+        if not together and rng.random() < 0.6:
+            phantom.name(core)
     return phantom
+
+
+def _oedema(phantom: Phantom, seat: tuple[np.ndarray, float], solid: Mould, white: Mask, *, named: bool) -> int:
+    """Swelling round a tumour that runs in fingers through the white matter and spares the cortex."""
+    rng, (spot, radius) = phantom.rng, seat
+    swelling = phantom.mould()
+    for _ in range(int(rng.integers(2, 8))):
+        swelling.ball(spot + rng.normal(0, radius * 0.7, 3), radius * rng.uniform(0.5, 1.5, 3))
+    swelling.roughen(radius * rng.uniform(0.1, 0.35)).roughen(rng.uniform(0.5, 4), "fine")
+    swelling.field = np.minimum(swelling.field, solid.field - np.float32(rng.uniform(0, 4)))
+    _melt(phantom, swelling, "oedema", white, rng.uniform(0.3, 2), rng.uniform(0.5, 1))
+    return phantom.name(swelling.mask() & white) if named else 0

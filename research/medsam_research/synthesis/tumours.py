@@ -62,10 +62,11 @@ def lay_mass(
     pet = phantom.scanner.modality == "PET"
     if rng.random() < (0.6 if pet else 0.15):
         fade = np.float32(radius * rng.uniform(0.05, 0.5))
-        share = np.clip(0.15 - mass.field[inside] / fade, 0, 1)
+        share = np.clip(0.3 - mass.field[inside] / fade, 0, 1)
         phantom.values[inside] = before + share * (phantom.values[inside] - before)
     if rng.random() < 0.03:
-        phantom.lay(inside & (phantom.noise("grain") > rng.uniform(1.2, 2)), "calcium", named=False)
+        specks = (phantom.noise("grain") > rng.uniform(0.5, 1.5)) & (phantom.noise("coarse") > rng.uniform(0.3, 1.2))
+        phantom.lay(inside & specks, "calcium", named=False)
         phantom.name(inside, label)
     if label and pet and rng.random() < 0.4:
         phantom.name(mass.mask(-rng.uniform(0.5, 3)) & within, label)

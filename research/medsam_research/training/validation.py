@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -46,7 +47,7 @@ def _kinds(batch: dict[str, Tensor]) -> list[str]:
 
 
 @torch.no_grad()
-def validate(model: nn.Module, fixed: list[dict[str, np.ndarray[Any, Any]]]) -> list[Row]:
+def validate(model: nn.Module, fixed: Sequence[dict[str, np.ndarray[Any, Any]]]) -> list[Row]:
     """One row a window that holds its object: kind, modality, DSC, the ellipse's DSC, error of the expected IoU."""
     training = model.training
     model.eval()
