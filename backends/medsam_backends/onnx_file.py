@@ -19,7 +19,7 @@ __all__ = ["ExternalTensor", "external_tensors", "input_names", "with_weights"]
 
 _GRAPH, _NODE, _INITIALIZER, _INPUT, _SPARSE, _FUNCTION = 7, 1, 5, 11, 15, 25
 _VALUE_NAME = 1
-_ATTRIBUTE, _FUNCTION_NODE = 5, 7
+_ATTRIBUTE, _FUNCTION_NODE, _FUNCTION_DEFAULT = 5, 7, 11
 _TENSOR, _SUBGRAPH, _TENSORS, _SUBGRAPHS, _SPARSE_TENSOR, _SPARSE_TENSORS = 5, 6, 10, 11, 22, 23
 _DIMS, _DATA_TYPE, _NAME, _RAW, _EXTERNAL, _LOCATION = 1, 2, 8, 9, 13, 14
 _LOCATION_KEY = b"location"  # what every tensor with its data elsewhere spells out
@@ -55,9 +55,7 @@ def external_tensors(data: bytes) -> list[ExternalTensor]:
             if isinstance(value, memoryview) and number == _GRAPH:
                 _graph(value, found)
             elif isinstance(value, memoryview) and number == _FUNCTION:
-                for inner, node in _fields(value):
-                    if inner == _FUNCTION_NODE and isinstance(node, memoryview):
-                        _node(node, found)
+                _function(value, found)
     except (IndexError, ValueError, RecursionError):
         raise ModelError("The file is not a whole ONNX model: it is damaged; install the model again.") from None
     return found
@@ -140,6 +138,8 @@ def _whole_fields(view: memoryview) -> Iterator[tuple[int, int | memoryview, mem
     while at < len(view):
         start = at
         key, at = _varint(view, at)
+        if key >> 32:
+            raise ValueError("protobuf would cut this field's number to another")
         wire = key & 7
         if wire == 0:
             value, at = _varint(view, at)
@@ -169,19 +169,30 @@ def _graph(view: memoryview, found: list[ExternalTensor]) -> None:
             _sparse(value, found)
 
 
+def _function(view: memoryview, found: list[ExternalTensor]) -> None:
+    for number, value in _fields(view):
+        if isinstance(value, memoryview) and number == _FUNCTION_NODE:
+            _node(value, found)
+        elif isinstance(value, memoryview) and number == _FUNCTION_DEFAULT:
+            _attribute(value, found)
+
+
 def _node(view: memoryview, found: list[ExternalTensor]) -> None:
-    for number, attribute in _fields(view):
-        if number != _ATTRIBUTE or not isinstance(attribute, memoryview):
+    for number, value in _fields(view):
+        if isinstance(value, memoryview) and number == _ATTRIBUTE:
+            _attribute(value, found)
+
+
+def _attribute(view: memoryview, found: list[ExternalTensor]) -> None:
+    for number, value in _fields(view):
+        if not isinstance(value, memoryview):
             continue
-        for inner, value in _fields(attribute):
-            if not isinstance(value, memoryview):
-                continue
-            if inner in (_TENSOR, _TENSORS):
-                _tensor(value, found)
-            elif inner in (_SUBGRAPH, _SUBGRAPHS):
-                _graph(value, found)
-            elif inner in (_SPARSE_TENSOR, _SPARSE_TENSORS):
-                _sparse(value, found)
+        if number in (_TENSOR, _TENSORS):
+            _tensor(value, found)
+        elif number in (_SUBGRAPH, _SUBGRAPHS):
+            _graph(value, found)
+        elif number in (_SPARSE_TENSOR, _SPARSE_TENSORS):
+            _sparse(value, found)
 
 
 def _sparse(view: memoryview, found: list[ExternalTensor]) -> None:
@@ -191,6 +202,7 @@ def _sparse(view: memoryview, found: list[ExternalTensor]) -> None:
 
 
 def _tensor(view: memoryview, found: list[ExternalTensor]) -> None:
+    """Whatever hints at data elsewhere counts: protobuf cuts a location of 2**32 + 1 to 1, which is elsewhere."""
     name, path, shape, data_type, external = "", "", [], 0, False
     for number, value in _fields(view):
         if isinstance(value, int):
@@ -199,7 +211,7 @@ def _tensor(view: memoryview, found: list[ExternalTensor]) -> None:
             elif number == _DATA_TYPE:
                 data_type = value
             elif number == _LOCATION:
-                external = value == 1
+                external = external or value != 0
         elif number == _DIMS:  # packed
             at = 0
             while at < len(value):
@@ -208,8 +220,11 @@ def _tensor(view: memoryview, found: list[ExternalTensor]) -> None:
         elif number == _NAME:
             name = bytes(value).decode()
         elif number == _EXTERNAL:
+            external = True
             entry = {n: bytes(v).decode() for n, v in _fields(value) if isinstance(v, memoryview)}
             if entry.get(1) == "location":
                 path = entry.get(2, "")
+                if "\0" in path:
+                    raise ValueError("no file has such a name")
     if external:
         found.append(ExternalTensor(name, tuple(shape), data_type, path))

@@ -9,7 +9,7 @@ import tiny_models
 from hypothesis import given
 from hypothesis import strategies as st
 from medsam_backends.errors import ModelError
-from medsam_backends.onnx_file import external_tensors
+from medsam_backends.onnx_file import _as_varint, _field, external_tensors
 from medsam_backends.runtimes import SessionOptions, available_runtimes, get_runtime
 from onnx import TensorProto, helper, numpy_helper
 
@@ -77,8 +77,56 @@ def test_data_in_a_function_of_the_model_is_found() -> None:
     model = tiny_models.model(adding(numpy_helper.from_array(np.zeros((2, 3), np.float32), "w")))
     function = onnx.FunctionProto(name="f", domain="d")
     function.node.append(helper.make_node("Constant", [], ["y"], value=outside("c", "a.bin")))
+    function.attribute_proto.append(helper.make_attribute("default", outside("d", "b.bin")))
     model.functions.append(function)
-    assert [tensor.name for tensor in external_tensors(model.SerializeToString())] == ["c"]
+    assert [tensor.name for tensor in external_tensors(model.SerializeToString())] == ["c", "d"]
+
+
+def disguised(place: str, tag: int, location: int) -> bytes:
+    """y = x + w + s: `w` lies in ``a.bin``, `s` in `place`, which is told in a number wider than protobuf keeps."""
+    tensor = outside("s", place)
+    tensor.ClearField("data_location")
+    model = tiny_models.model(adding(outside("w", "a.bin")))
+    model.graph.node[0].output[0] = "sum"
+    model.graph.node.append(helper.make_node("Add", ["sum", "s"], ["y"]))
+    graph = model.graph.SerializeToString() + _field(
+        5, tensor.SerializeToString() + _as_varint(14 << 3 | tag) + _as_varint(location)
+    )
+    model.ClearField("graph")
+    return model.SerializeToString() + _field(7, graph)
+
+
+DISGUISES = {"none": (0, 1), "a wide location": (0, (1 << 32) + 1), "a wide field number": (1 << 32, 1)}
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+def test_numbers_that_protobuf_cuts_hide_no_tensor(tmp_path: Path, disguise: str) -> None:
+    np.full(6, 42, np.float32).tofile(tmp_path / "secret.bin")
+    (tmp_path / "model").mkdir()
+    np.zeros(6, np.float32).tofile(tmp_path / "model" / "a.bin")
+    path = tmp_path / "model" / "m.onnx"
+    path.write_bytes(disguised("../secret.bin", *DISGUISES[disguise]))
+    with pytest.raises(ModelError, match=r"s in '../secret.bin', outside the model's folder|not a whole ONNX model"):
+        load(path)
+
+
+def test_a_tensor_with_a_place_and_no_word_of_being_elsewhere_counts() -> None:
+    tensor = outside("c", "a.bin")
+    tensor.ClearField("data_location")
+    assert [t.path for t in external_tensors(tiny_models.model(adding(tensor)).SerializeToString())] == ["a.bin"]
+
+
+def test_a_given_weight_shields_no_other_tensor_of_its_name(tmp_path: Path) -> None:
+    model = tiny_models.model(adding(outside("w", "nowhere.bin")))
+    model.graph.node.append(helper.make_node("Constant", [], ["z"], value=outside("w", "../secret.bin")))
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match="outside the model's folder: the model is refused"):
+        load(tmp_path / "m.onnx", w=np.zeros((2, 3), np.float32))
+
+
+def test_a_place_that_no_file_can_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="damaged"):
+        load(write(tmp_path / "m.onnx", adding(outside("w", "a\0.bin"))))
 
 
 def test_a_model_with_its_data_inside_has_none_outside() -> None:

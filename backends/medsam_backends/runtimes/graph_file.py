@@ -55,10 +55,11 @@ def read_graph(path: Path, weights: Mapping[str, NDArray[Any]]) -> GraphFile:
         raise ModelError(f"{path.name}: {error}") from None
     given = {}
     for tensor in external:
+        target = _inside(path, tensor)  # of a given weight too: a nested graph may hold another tensor of its name
         if tensor.name in weights:
             given[tensor.name] = _fitting(path, tensor, weights[tensor.name])
-        else:
-            _check_beside(path, tensor)
+        elif not target.is_file():
+            raise ModelError(f"{path.name} lacks its data file {tensor.path}: install the model again.")
     return GraphFile(path, data, given, len(given) < len(external))
 
 
@@ -75,11 +76,11 @@ def _fitting(path: Path, tensor: ExternalTensor, weights: NDArray[Any]) -> NDArr
     return array
 
 
-def _check_beside(path: Path, tensor: ExternalTensor) -> None:
-    target = (path.parent / tensor.path).resolve()
-    if not tensor.path or not target.is_relative_to(path.parent.resolve()):
+def _inside(path: Path, tensor: ExternalTensor) -> Path:
+    folder = path.parent.resolve()
+    target = (folder / tensor.path).resolve()
+    if not tensor.path or not target.is_relative_to(folder):
         raise ModelError(
             f"{path.name} keeps {tensor.name} in {tensor.path!r}, outside the model's folder: the model is refused."
         )
-    if not target.is_file():
-        raise ModelError(f"{path.name} lacks its data file {tensor.path}: install the model again.")
+    return target
