@@ -30,6 +30,7 @@ _PAIRS: dict[str, tuple[str, list[tuple[float, float, float]], list[float]]] = {
     ),
     "amygdala": ("grey matter", [(-16, -8, 21), (-17, -5, 23)], [7, 7]),
 }
+_SEEN = {"CT": 5.0, "MR": 0.12}  # fainter oedema is drawn but not named, as no reader could outline it
 _HORNS = [(2, -30, 10), (12, -24, 9), (22, -8, 9), (23, 12, 14), (14, 30, 23), (0, 32, 29), (-12, 16, 33), (-17, 2, 31)]
 
 
@@ -114,7 +115,7 @@ def _ventricles(phantom: Phantom, named: float = 0.5) -> Mould:
 def _nuclei(phantom: Phantom, share: float = 1.0) -> None:
     """The deep pairs, left and right apart or together; in many patients they hardly differ from white matter."""
     everywhere = np.ones(phantom.shape, bool)
-    width, strength = phantom.rng.uniform(0.2, 1.3), phantom.rng.uniform(0.4, 1)
+    width, strength = phantom.rng.uniform(0.2, 1.3), phantom.rng.uniform(0.5, 1)
     rng, together = phantom.rng, phantom.rng.random() < 0.4
     size = rng.uniform(0.85, 1.15)
     for tissue, line, radii in _PAIRS.values():
@@ -230,5 +231,6 @@ def _oedema(phantom: Phantom, seat: tuple[np.ndarray, float], solid: Mould, whit
         swelling.ball(spot + rng.normal(0, radius * 0.7, 3), radius * rng.uniform(0.5, 1.5, 3))
     swelling.roughen(radius * rng.uniform(0.1, 0.35)).roughen(rng.uniform(0.5, 4), "fine")
     swelling.field = np.minimum(swelling.field, solid.field - np.float32(rng.uniform(0, 4)))
-    _melt(phantom, swelling, "oedema", white, rng.uniform(0.3, 2), rng.uniform(0.5, 1))
-    return phantom.name(swelling.mask() & white) if named else 0
+    _melt(phantom, swelling, "oedema", white, rng.uniform(0.3, 2), rng.uniform(0.7, 1))
+    seen = abs(phantom.scanner.tone("oedema") - phantom.scanner.tone("white matter"))
+    return phantom.name(swelling.mask() & white) if named and seen > _SEEN[phantom.scanner.modality] else 0

@@ -129,7 +129,8 @@ def _add_arch(mould: Mould, rng: np.random.Generator, region: Region, frame: Fra
         out = side * (region.canal_width / 2 + region.pedicle * 0.8)
         root = behind + region.canal * 0.55
         upper, lower = side * region.facet_upper, side * region.facet_lower
-        mould.rod(frame((up, behind - 4, out), (up, root, out)), region.pedicle, stretch=(1.35, 1, 0.9))
+        start = side * min(abs(out), region.width / 2 - 1)
+        mould.rod(frame((up, behind - 4, start), (up, root, out)), region.pedicle, stretch=(1.35, 1, 0.9))
         mould.rod(
             frame((up * 0.5, root, (out + upper) / 2), (half + 0.1 * region.height, root + 1, upper)),
             [pillar, pillar * 0.75],
@@ -144,8 +145,8 @@ def _add_arch(mould: Mould, rng: np.random.Generator, region: Region, frame: Fra
             stretch=(max(1.0, region.height * 0.3 / thick), 1, 1),
         )
         tip = (region.wing_up + rng.normal(0, 2), behind + region.wing_back + rng.normal(0, 2), side * region.wing_out)
-        start = (up * 0.6, root - max(0.0, -region.wing_back), out)
-        mould.rod(frame(start, tip), [region.wing * 1.15, region.wing], stretch=(1.35, 0.9, 1))
+        stem = (up * 0.6, root - max(0.0, -region.wing_back), out)
+        mould.rod(frame(stem, tip), [region.wing * 1.15, region.wing], stretch=(1.35, 0.9, 1))
     back, down = region.spine_back * rng.uniform(0.85, 1.15), region.spine_down * rng.uniform(0.7, 1.2)
     end = (-up * 1.5 + down, rear + back, rng.normal(0, 1.5))
     mould.rod(
