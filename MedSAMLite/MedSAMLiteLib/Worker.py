@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,35 @@ from medsam_backends.errors import Cancelled
 __all__ = ["Job", "Worker"]
 
 _JOIN_S = 5.0
+
+
+class _CollectorPause:
+    """Nothing is collected until every block that was entered is left, in whatever thread.
+
+    The collector runs in the thread that happens to allocate; cycles may hold Qt and VTK objects of the main thread.
+    """
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._entered = 0
+        self._wasEnabled = False
+
+    def __enter__(self):
+        with self._lock:
+            if not self._entered:
+                self._wasEnabled = gc.isenabled()
+                gc.disable()
+            self._entered += 1
+
+    def __exit__(self, *_):
+        with self._lock:
+            self._entered -= 1
+            if not self._entered and self._wasEnabled:
+                gc.enable()
+
+
+_PAUSE = _CollectorPause()
+"""Of all workers: the panel and the Segment Editor effect have one each."""
 
 
 @dataclass(eq=False)
@@ -97,7 +127,7 @@ class Worker:
         self._results = queue.SimpleQueue()
         self._thread = None
         self._closed = False
-        self._pausedCollector = False
+        self._pause = ExitStack()  # from the first job until the end of the last was handed over
 
     @property
     def activeJobs(self):
@@ -116,7 +146,8 @@ class Worker:
             if job.latestOnly:
                 for other in [other for other in self._waiting if other.kind == job.kind]:
                     other.cancel()
-            self._pauseCollector()
+            if not self._active:
+                self._pause.enter_context(_PAUSE)
             self._waiting.append(job)
             self._active.append(job)
             if self._thread is None:
@@ -145,6 +176,7 @@ class Worker:
         self._end()
         atexit.unregister(self._end)
         self.pump()
+        self._pause.close()  # a thread that has not ended in time holds the pause itself
 
     def _end(self):
         self.cancelAll()
@@ -182,15 +214,8 @@ class Worker:
         finally:
             if job.finished is not None:
                 job.finished(job)
-            if not self._active and self._pausedCollector:
-                self._pausedCollector = False
-                gc.enable()
-
-    def _pauseCollector(self):
-        """While the thread works, nothing is collected: cycles may hold Qt and VTK objects of the main thread."""
-        if gc.isenabled():
-            self._pausedCollector = True
-            gc.disable()
+            if not self._active:
+                self._pause.close()
 
     def _loop(self):
         while True:
@@ -205,11 +230,18 @@ class Worker:
                 del job
                 continue
             job.state = "running"
-            try:
-                self.send(job, "done", job.function(job))
-            except Cancelled:
-                job.cancel()
-                self.send(job, "cancelled", None)
-            except Exception as error:  # shown by the main thread
-                self.send(job, "failed", error)
-            del job  # its callbacks belong to the main thread
+            with _PAUSE:
+                outcome = _outcome(job)
+            self.send(job, *outcome)  # left the pause first: it ends on the main thread, when this is handed over
+            del job, outcome  # its callbacks belong to the main thread
+
+
+def _outcome(job):
+    """Kind and value of how a job ended."""
+    try:
+        return "done", job.function(job)
+    except Cancelled:
+        job.cancel()
+        return "cancelled", None
+    except Exception as error:  # shown by the main thread
+        return "failed", error
