@@ -36,7 +36,7 @@ BODIES: dict[Callable[[np.random.Generator], Phantom], int] = {
     make_sarcoma: 4,
     make_lung_tumour: 3,
     make_belly_lesion: 3,
-    make_pet_body: 1,
+    make_pet_body: 2,
     make_pet_head: 1,
 }
 _ATTEMPTS = 20
