@@ -104,6 +104,7 @@ def _write(item, node, writer, overlap):
         confidence=segment.confidence,
         reports=segment.slices,
         keys=dict(segment.target.keys),
+        label=segment.label,
     )
     record.attach(node.GetSegmentation().GetSegment(identifier))
     box.setResult(node, identifier)

@@ -73,4 +73,4 @@ def segmentOf(box, record, mask, origin):
             reports[index] = SliceReport(index, 1.0, int(pixels), "edited by hand")
     slices = tuple(reports[index] for index in sorted(reports))
     target = Target(VoxelBox.from_sequence([int(n) for n in record.box.split()]), box.name, record.keys)
-    return Segment(box.name, target, mask, origin, record.axis, slices, Timings(), 0.0)
+    return Segment(box.name, target, mask, origin, record.axis, slices, Timings(), 0.0, label=record.label)

@@ -51,6 +51,7 @@ class Segment:
     origin : (k, j, i) of the crop's first voxel
     axis : the axis it was propagated along
     slices : a report a slice of that axis
+    label : number of the object among those segmented together, see `Request`
     """
 
     name: str
@@ -62,6 +63,7 @@ class Segment:
     timings: Timings
     elapsed_s: float
     messages: tuple[str, ...] = ()
+    label: int = 1
 
     @property
     def voxels(self) -> int:

@@ -142,7 +142,7 @@ class VolumeSegmenter:
         """Correct a segment on slice `index` and run again what lies between it and the next key slices."""
         target = replace(segment.target, keys={**segment.target.keys, index: prompt})
         request, messages = self._plan(target)
-        request = replace(request, known=self._known(segment, request, index))
+        request = replace(request, known=self._known(segment, request, index), label=segment.label)
         self.model.cancelled = cancelled
         total = request.last - request.first + 1
         return self._run(
@@ -176,6 +176,8 @@ class VolumeSegmenter:
         fresh: set[int] = set()
         try:
             for result in get_rule(rule or self.backend.spec.rule)(request, self.model):
+                if result.index in request.known:
+                    continue
                 keep(result)
                 fresh.add(result.index)
                 report(len(fresh))
@@ -193,6 +195,7 @@ class VolumeSegmenter:
             self.model.timings - before,
             time.perf_counter() - start,
             messages,
+            request.label,
         )
 
     def _known(self, segment: Segment, request: Request, index: int) -> Mapping[int, SliceResult]:

@@ -1,5 +1,6 @@
 """The volume segmenter with models whose masks are known: geometry, sharing, corrections, cancelling."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from medsam_backends.boxes import VoxelBox
 from medsam_backends.cache import EmbeddingCache
 from medsam_backends.errors import Cancelled, InputError, PromptError
 from medsam_backends.folder_backend import open_folder
+from medsam_backends.propagation import RULES
+from medsam_backends.propagation.published import PUBLISHED
 from medsam_backends.segmenter import Progress, Target, VolumeSegmenter
 from medsam_backends.types import Point, Prompt
 from test_registry import Whole
@@ -195,6 +198,41 @@ def test_a_correction_runs_again_what_lies_between_key_slices(tmp_path: Path) ->
     assert full[11, 4, 6] and not segment.full((SIDE, SIDE, SIDE))[11, 4, 6]
     np.testing.assert_array_equal(full[4:9], segment.full((SIDE, SIDE, SIDE))[4:9])
     assert [p.done for p in seen] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_correction_leaves_what_the_user_edited_elsewhere(rule: str, tmp_path: Path) -> None:
+    segmenter = VolumeSegmenter(open_folder(tiny_models.window_model(tmp_path / "m"), threads=1), brick())
+    box = (5.0, 3.0, 23.0, 28.0)
+    [segment] = segmenter.segment([Target(LOOSE, keys={8: Prompt(box)})], rule=rule)
+    edited = segment.full((SIDE, SIDE, SIDE))
+    edited[5:7] ^= True  # by hand, beyond the key slice
+    segment = replace(segment, mask=edited, origin=(0, 0, 0))
+    seen: list[Progress] = []
+    corrected = segmenter.correct(
+        segment, 10, Prompt(box, points=(Point(6.5, 4.5),)), rule=rule, progress=seen.append
+    ).full((SIDE, SIDE, SIDE))
+    np.testing.assert_array_equal(corrected[:9], edited[:9])
+    assert corrected[10, 4, 6] and not edited[10, 4, 6]
+    assert max(p.done for p in seen) <= 4, "slices 9 to 12"
+
+
+@pytest.mark.parametrize("rule", PUBLISHED)
+def test_a_published_rule_decodes_again_only_what_a_correction_touches(rule: str, tmp_path: Path) -> None:
+    segmenter = VolumeSegmenter(open_folder(tiny_models.window_model(tmp_path / "m"), threads=1), brick())
+    box = (5.0, 3.0, 23.0, 28.0)
+    [segment] = segmenter.segment([Target(LOOSE, keys={6: Prompt(box), 10: Prompt(box)})], rule=rule)
+    before = segmenter.model.timings.decodes
+    segmenter.correct(segment, 9, Prompt(box), rule=rule)
+    assert segmenter.model.timings.decodes - before == 3, "slices 7, 8 and 9"
+
+
+def test_a_correction_keeps_the_objects_number() -> None:
+    """LiteMedSAM's rule shrinks a mask that holds its object's number: another number loses other pixels."""
+    segmenter, box = VolumeSegmenter(Whole(), np.zeros((5, 500, 500), np.uint8)), VoxelBox(101, 101, 0, 201, 201, 4)
+    third = segmenter.segment([Target(box)] * 3, rule="litemedsam")[2]
+    corrected = segmenter.correct(third, 4, Prompt((110.0, 110.0, 150.0, 150.0)), rule="litemedsam")
+    np.testing.assert_array_equal(corrected.full((5, 500, 500))[:4], third.full((5, 500, 500))[:4])
 
 
 def test_sweep_carries_a_correction_to_the_slices_beside_it(tmp_path: Path) -> None:

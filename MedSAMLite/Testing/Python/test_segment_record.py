@@ -14,6 +14,7 @@ RECORD = SegmentRecord(
     *("tiny@0", "none", "track", "k", "1 2 3 4 5 6", "1 2 3 4 5 6", 0.75),
     reports=(SliceReport(3, 0.5, 8, "a note"), SliceReport(4, 1.0, 9, key=True)),
     keys={3: Prompt((1.0, 2.0, 5.0, 6.0), points=(Point(2.0, 3.0, False),), position=-1.0)},
+    label=3,
 )
 
 
@@ -34,6 +35,13 @@ def test_a_record_comes_back():
     found = recordOf(tagOf(RECORD))
     assert (found.reports, found.confidence, found.box) == (RECORD.reports, 0.75, "1 2 3 4 5 6")
     assert (found.keys[3].points, found.keys[3].position) == (RECORD.keys[3].points, -1.0)
+    assert found.label == 3
+
+
+def test_a_record_of_before_there_was_a_label_is_read():
+    raw = json.loads(tagOf(RECORD))
+    del raw["label"]
+    assert recordOf(json.dumps(raw)).label == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"version": 1}', '{"version": 2}'])
@@ -48,6 +56,7 @@ def test_a_tag_that_is_no_record_is_none(text):
         *(("box", None), ("box", "1 2"), ("box", "6 5 4 3 2 1"), ("box", "a b c d e f")),
         *(("reports", None), ("reports", [3]), ("reports", [[3]]), ("reports", [["x", 1, 1]])),
         *(("reports", [[float("inf"), 1, 1]]), ("keys", []), ("keys", {"x": {}}), ("keys", {"3": None})),
+        ("label", "first"),
         ("keys", {"3": {"box": [4, 4, 4, 4], "points": [], "position": None}}),
     ],
 )

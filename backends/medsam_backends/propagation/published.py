@@ -3,7 +3,8 @@
 All walk from the middle slice of the box to both ends; the box of a slice is that of the neighbour's
 mask, in the system's own network frame and with its own rounding.  They differ in what `PublishedRule`
 lists, and in nothing else.  Where the authors' program refuses a box of one slice, that slice is
-segmented here.  A prompt that the user gave on a slice takes the place of the rule's own.
+segmented here.  A prompt that the user gave on a slice takes the place of the rule's own, and a slice
+known from an earlier run is passed over with its mask as it is.
 """
 
 from __future__ import annotations
@@ -79,6 +80,9 @@ class PublishedRule:
     ) -> Generator[SliceResult, None, NDArray[np.bool_] | None]:
         """Segment slice after slice, each from the mask before; returns the last mask."""
         for index in indices:
+            if index in request.known:
+                mask = request.known[index].mask
+                continue
             prompt = request.keys.get(index) or self._prompt(request, model, mask)
             prediction = model.predict(index, [prompt])[0]
             mask = prediction.mask
