@@ -44,8 +44,8 @@ def main() -> None:
     """Segment in this process and print."""
     import numpy as np
     from medsam_backends import EmbeddingCache, Target, VolumeSegmenter, VoxelBox
-    from medsam_backends.evaluation.memory import forget_peak, peak_mib
     from medsam_backends.folder_backend import open_folder
+    from medsam_backends.memory import forget_peak, peak_mib
 
     from .engines import picture
 

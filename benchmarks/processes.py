@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import resource
 import subprocess
 import sys
@@ -12,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from medsam_backends.memory import peak_mib
 
 from .clock import chosen
 
@@ -83,8 +84,7 @@ def _wait(pid: int) -> tuple[int, resource.struct_rusage, float]:
 
     Linux counts the memory of the parent at the fork into a child's ``ru_maxrss``; its own peak is read while it runs.
     """
-    own = Path(f"/proc/{pid}/status")
-    if not own.exists():
+    if not Path(f"/proc/{pid}/status").exists():
         _, status, usage = os.wait4(pid, 0)
         return status, usage, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
     peak = 0.0
@@ -92,8 +92,7 @@ def _wait(pid: int) -> tuple[int, resource.struct_rusage, float]:
         ended, status, usage = os.wait4(pid, os.WNOHANG)
         if ended:
             return status, usage, peak
-        found = re.search(r"^VmHWM:\s+(\d+) kB", own.read_text("utf-8"), re.MULTILINE)
-        peak = max(peak, int(found[1]) / 2**10 if found else 0.0)
+        peak = max(peak, peak_mib(pid))  # NaN, which is never more, once it has ended
         time.sleep(0.002)
 
 

@@ -146,7 +146,7 @@ def test_lesions_are_segmented_and_scored_one_by_one(data: Path, capsys: pytest.
 def test_the_peak_of_one_case_is_not_that_of_the_one_before() -> None:
     program = """
 import numpy as np
-from medsam_backends.evaluation.memory import forget_peak, peak_mib
+from medsam_backends.memory import forget_peak, peak_mib
 forget_peak()
 before = peak_mib()
 block = np.ones(25 * 2**20)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ from ..segmenter import Progress, Segment, Target, VolumeSegmenter
 if TYPE_CHECKING:
     from ..disk_store import DiskStore
 
-__all__ = ["Outcome", "Settings", "default_output", "peak_memory_mib", "run", "targets"]
+__all__ = ["Outcome", "Settings", "default_output", "run", "targets"]
 
 _ENDINGS = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii")
 
@@ -167,13 +166,3 @@ def _store(settings: Settings) -> DiskStore | None:
             f"Encoded slices cannot be kept on disk ({error}): leave --disk-cache out, or set MEDSAMLITE_CACHE to a "
             "folder of your own."
         ) from None
-
-
-def peak_memory_mib() -> float | None:
-    """The most memory this process ever held, in MiB; None where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / (2**20 if sys.platform == "darwin" else 2**10), 1)

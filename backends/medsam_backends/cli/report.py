@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from .. import __version__
+from ..memory import peak_mib
 from ..segmenter import Segment
-from .job import Outcome, peak_memory_mib
+from .job import Outcome
 
 __all__ = ["as_json", "describe", "lines"]
 
@@ -28,6 +30,7 @@ def describe(
     segments = [_segment(segment, outcome.image.voxel_ml) for segment in outcome.segments]
     for segment, score in zip(segments, dice or (), strict=dice is not None):
         segment["dice"] = round(score, 4)
+    peak = peak_mib()
     image, transform, spec = outcome.image, outcome.segmenter.transform, outcome.backend.spec
     return {
         "program": {"name": "medsamlite", "version": __version__},
@@ -52,7 +55,7 @@ def describe(
         "messages": [*image.notes, *messages],
         "time_s": _times(outcome, total_s),
         "cache": asdict(outcome.segmenter.cache.counters),
-        "peak_memory_mib": peak_memory_mib(),
+        "peak_memory_mib": None if math.isnan(peak) else round(peak, 1),
     }
 
 

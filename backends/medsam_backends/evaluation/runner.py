@@ -15,6 +15,7 @@ from typing import Any
 from ..backend import Backend
 from ..cache import EmbeddingCache
 from ..errors import OutputError, PromptError
+from ..memory import forget_peak, peak_mib
 from ..propagation import get_rule
 from ..registry import list_models, open_model
 from ..runtimes import check_runtime
@@ -23,7 +24,6 @@ from .cases import Case, CaseData, find_cases
 from .failures import Failure, failures_of_others, write_failures
 from .inference import Found, segment_case
 from .instances import as_instances
-from .memory import forget_peak, peak_mib
 from .metrics import Score, label_score, under_challenge_rule
 from .output_folder import claim
 from .packages import needed
