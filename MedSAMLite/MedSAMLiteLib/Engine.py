@@ -10,7 +10,6 @@ from medsam_backends.propagation.base import Request
 from medsam_backends.propagation.geometry import place, reference_box
 from medsam_backends.registry import open_model
 from medsam_backends.segmenter import VolumeSegmenter
-from medsam_backends.slices import SliceStack
 from medsam_backends.types import Point, Prompt
 
 __all__ = ["Clicks", "Engine", "View"]
@@ -113,7 +112,7 @@ class Engine:
         """
         segmenter = self._segmenter(view)
         segment = _coveringSlice(segment, index, view.axis)
-        mask = np.array(SliceStack(segment.full(view.array.shape), view.axis).slice(index))
+        mask = segment.plane(index, segmenter.stack.shape[1:])
         edges, first, last = segment.target.box.plane(view.axis)
         before = segment.target.keys.get(index)
         points = (*(before.points if before else ()), *clicks.points)
@@ -151,9 +150,9 @@ class Engine:
 
     def _segmenter(self, view):
         backend = self._load(view)
-        segmenter = self._segmenters.get(view.key)
+        segmenter = self._segmenters.pop(view.key, None)  # put back as the one used last
         if segmenter is None:
-            segmenter = self._segmenters[view.key] = VolumeSegmenter(
+            segmenter = VolumeSegmenter(
                 backend,
                 view.array,
                 axis=view.axis,
@@ -164,9 +163,9 @@ class Engine:
                 cache=self.cache,
                 fingerprint=view.fingerprint,
             )
-            while len(self._segmenters) > _SEGMENTERS_KEPT:
-                self._segmenters.popitem(last=False)
-        segmenter.model.cancelled = lambda: False  # that of an earlier job may still say yes
+        self._segmenters[view.key] = segmenter
+        if len(self._segmenters) > _SEGMENTERS_KEPT:
+            self._segmenters.popitem(last=False)
         return segmenter
 
 
