@@ -37,6 +37,10 @@ __all__ = ["DEFAULT_CACHE_BYTES", "Progress", "Segment", "SliceReport", "Target"
 DEFAULT_CACHE_BYTES = 512 * 2**20
 
 
+def _never() -> bool:
+    return False
+
+
 class VolumeSegmenter:
     """Segments objects of one volume with one model.
 
@@ -97,7 +101,7 @@ class VolumeSegmenter:
         *,
         rule: str = "",
         progress: Callable[[Progress], None] | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
+        cancelled: Callable[[], bool] = _never,
     ) -> list[Segment]:
         """Segment every target; all share the encoded slices.
 
@@ -116,7 +120,6 @@ class VolumeSegmenter:
         """
         plans = [self._plan(target) for target in targets]
         total = sum(request.last - request.first + 1 for request, _ in plans)
-        self.model.cancelled = cancelled
         segments, before = [], 0
         for number, (target, (request, messages)) in enumerate(zip(targets, plans, strict=True)):
             request = replace(request, label=number + 1)
@@ -125,7 +128,7 @@ class VolumeSegmenter:
                 if progress is not None:
                     progress(Progress(before + done, total, number))
 
-            segments.append(self._run(target, request, rule, messages, report))
+            segments.append(self._run(target, request, rule, messages, report, cancelled))
             before += request.last - request.first + 1
         return segments
 
@@ -137,17 +140,19 @@ class VolumeSegmenter:
         *,
         rule: str = "",
         progress: Callable[[Progress], None] | None = None,
-        cancelled: Callable[[], bool] = lambda: False,
+        cancelled: Callable[[], bool] = _never,
     ) -> Segment:
         """Correct a segment on slice `index` and run again what lies between it and the next key slices."""
         target = replace(segment.target, keys={**segment.target.keys, index: prompt})
         request, messages = self._plan(target)
         request = replace(request, known=self._known(segment, request, index), label=segment.label)
-        self.model.cancelled = cancelled
         total = request.last - request.first + 1
-        return self._run(
-            target, request, rule, messages, lambda done: progress(Progress(done, total, 0)) if progress else None
-        )
+
+        def report(done: int) -> None:
+            if progress is not None:
+                progress(Progress(done, total, 0))
+
+        return self._run(target, request, rule, messages, report, cancelled)
 
     def _plan(self, target: Target) -> tuple[Request, tuple[str, ...]]:
         k, j, i = self.stack.array.shape[:3]
@@ -160,7 +165,13 @@ class VolumeSegmenter:
         return Request(edges, first, last, dict(target.keys)), messages
 
     def _run(
-        self, target: Target, request: Request, rule: str, messages: tuple[str, ...], report: Callable[[int], None]
+        self,
+        target: Target,
+        request: Request,
+        rule: str,
+        messages: tuple[str, ...],
+        report: Callable[[int], None],
+        cancelled: Callable[[], bool],
     ) -> Segment:
         start, before = time.perf_counter(), self.model.timings
         crops = MaskCrops()
@@ -174,6 +185,7 @@ class VolumeSegmenter:
         for result in request.known.values():
             keep(result)
         fresh: set[int] = set()
+        self.model.cancelled = cancelled
         try:
             for result in get_rule(rule or self.backend.spec.rule)(request, self.model):
                 if result.index in request.known:
@@ -183,6 +195,7 @@ class VolumeSegmenter:
                 report(len(fresh))
         finally:
             self.model.forget_expected()
+            self.model.cancelled = _never  # a preview that follows is not of this run
         crop, (first, row, column) = crops.together()
         i, j, k = self.stack.to_volume_index(first, row, column)
         return Segment(

@@ -170,7 +170,19 @@ def test_cancelling_at_any_slice_takes_effect_there(model: Backend, after: int) 
     with pytest.raises(Cancelled):
         segmenter.segment([Target(LOOSE)], progress=seen.append, cancelled=lambda: len(seen) >= after)
     assert len(seen) == after
-    assert len(segmenter.segment([Target(LOOSE)])[0].slices) == 9, "it can be used again"
+    assert segmenter.preview(8, Prompt((5.0, 3.0, 23.0, 28.0))).mask.any(), "it can be used again"
+    assert len(segmenter.segment([Target(LOOSE)])[0].slices) == 9
+
+
+def test_cancelling_takes_effect_in_the_second_object_and_in_a_correction(model: Backend) -> None:
+    segmenter, seen = VolumeSegmenter(model, brick()), []
+    with pytest.raises(Cancelled):
+        segmenter.segment([Target(LOOSE)] * 2, progress=seen.append, cancelled=lambda: len(seen) >= 12)
+    assert len(seen) == 12
+    [segment] = segmenter.segment([Target(LOOSE)])
+    with pytest.raises(Cancelled):
+        segmenter.correct(segment, 8, Prompt((5.0, 3.0, 23.0, 28.0)), cancelled=lambda: True)
+    assert segmenter.preview(8, Prompt((5.0, 3.0, 23.0, 28.0))).mask.any()
 
 
 def test_a_key_slice_is_segmented_as_it_was_asked() -> None:
