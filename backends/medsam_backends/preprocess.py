@@ -24,18 +24,20 @@ class Frame:
     size : (H, W) of the original picture
     resized : (h, w) that it takes of the input
     side : of the input
+    square : whether each axis is scaled to the whole side; otherwise both by the factor of the longest
     """
 
     size: tuple[int, int]
     resized: tuple[int, int]
     side: int
+    square: bool = False
 
     @classmethod
     def of(cls, size: tuple[int, int], side: int, resize_rule: str) -> Frame:
         """The frame of a picture of `size`; the rounding is that of all published systems."""
         height, width = size
         if resize_rule == "square":
-            return cls(size, (side, side), side)
+            return cls(size, (side, side), side, square=True)
         scale = side * 1.0 / max(height, width)
         return cls(size, (max(1, int(height * scale + 0.5)), max(1, int(width * scale + 0.5))), side)
 
@@ -88,13 +90,9 @@ def network_box(prompt: Prompt, frame: Frame, rule: dict[str, Any]) -> Box:
     x0, y0, x1, y1 = prompt.box
     if rule["corners"] == "inclusive":
         x1, y1 = x1 - 1, y1 - 1
-    longest = max(frame.size)
-    factor = 1.0 / longest if rule["unit"] == "fraction" else frame.side / longest
-    if frame.resized == (frame.side, frame.side) and frame.size[0] != frame.size[1]:  # aspect not kept
-        unit = 1.0 if rule["unit"] == "fraction" else float(frame.side)
-        scales = (unit / frame.size[1], unit / frame.size[0]) * 2
-    else:
-        scales = (factor,) * 4
+    unit = 1.0 if rule["unit"] == "fraction" else float(frame.side)
+    height, width = frame.size if frame.square else (max(frame.size),) * 2
+    scales = (unit / width, unit / height) * 2
     box = [value * scale for value, scale in zip((x0, y0, x1, y1), scales, strict=True)]
     if rule["rounding"] == "truncate":
         box = [float(int(value)) for value in box]

@@ -21,7 +21,7 @@ SETTINGS = {"size": 8, "resize": "longest_side", "interpolation": "area", "norma
 def test_the_longest_side_fills_the_input_or_both_do(
     size: tuple[int, int], rule: str, resized: tuple[int, int]
 ) -> None:
-    assert Frame.of(size, 8, rule) == Frame(size, resized, 8)
+    assert Frame.of(size, 8, rule) == Frame(size, resized, 8, square=rule == "square")
 
 
 def test_a_picture_lies_top_left_and_the_rest_is_zero() -> None:
@@ -77,6 +77,16 @@ def test_a_box_is_brought_into_the_networks_frame(
     frame = Frame.of((4, 16), 8, "longest_side")
     rule = {"corners": corners, "rounding": rounding, "unit": unit}
     assert network_box(Prompt((3.0, 1.0, 10.0, 3.0)), frame, rule) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("size", [(999, 1000), (1000, 999), (1000, 1000)])
+def test_one_factor_scales_a_nearly_square_picture_that_fills_the_input(size: tuple[int, int]) -> None:
+    frame = Frame.of(size, 256, "longest_side")
+    assert frame.resized == (256, 256)
+    rule = {"corners": "inclusive", "rounding": "truncate", "unit": "pixel"}
+    for edge in range(2, 998):
+        x0, y0, x1, y1 = network_box(Prompt((edge, edge, edge + 1, edge + 1)), frame, rule)
+        assert x0 == y0 == x1 == y1 == int(edge * (256 / 1000))
 
 
 def test_a_squashed_picture_squashes_its_boxes() -> None:
