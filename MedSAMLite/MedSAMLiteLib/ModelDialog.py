@@ -20,6 +20,7 @@ class ModelDialog:
         self.models, self.logic = models, logic
         self.rows = []
         self.job = None
+        self.wanted = None  # the row that is installed or imported
         self.dialog = qt.QDialog(parent)
         self.dialog.setWindowTitle(_("Models of MedSAM Lite"))
         self.dialog.resize(760, 420)
@@ -92,6 +93,7 @@ class ModelDialog:
         ):
             return
         self._run(
+            row,
             _("Installing {name}...").format(name=row.name),
             lambda job: self.models.download(row.id, lambda *bytes_: job.report(bytes_), lambda: job.isCancelled),
         )
@@ -104,7 +106,11 @@ class ModelDialog:
             path = qt.QFileDialog.getOpenFileName(self.dialog, _("Checkpoint of {name}").format(name=row.name))
             path = path[0] if isinstance(path, tuple) else path  # PySide6 also returns the filter
         if path:
-            self._run(_("Importing {name}...").format(name=row.name), lambda job: self.models.importFile(row.id, path))
+            self._run(
+                row,
+                _("Importing {name}...").format(name=row.name),
+                lambda job: self.models.importFile(row.id, path, lambda: job.isCancelled),
+            )
 
     def onAdd(self):
         path = qt.QFileDialog.getExistingDirectory(self.dialog, _("Folder with model.json"))
@@ -135,11 +141,12 @@ class ModelDialog:
         layout.addWidget(button)
         return button
 
-    def _run(self, text, function):
+    def _run(self, row, text, function):
         def tell(bytes_):
             done, total = (count / 1e6 for count in bytes_)
             self.detail.setText(f"{text} {done:.1f} of {total:.1f} MB" if total else f"{text} {done:.1f} MB")
 
+        self.wanted = row
         self.job = Job(function, progress=tell, finished=self._finished, kind="model")
         self.logic.worker.submit(self.job)
         self.onSelected()
@@ -147,7 +154,10 @@ class ModelDialog:
 
     def _finished(self, job):
         self.fill()
-        if job.isCancelled:
+        isReady = any(row.id == self.wanted.id and row.state == "ready" for row in self.rows)
+        if job.isCancelled and isReady:
+            self.detail.setText(_("{name} was installed: it was too late to cancel.").format(name=self.wanted.name))
+        elif job.isCancelled:
             self.detail.setText(_("Cancelled: nothing was installed."))
         elif job.error is not None:
             self.detail.setText(str(job.error))

@@ -77,9 +77,9 @@ class ModelManager:
         """
         install(identifier, self.folder() / identifier, progress=progress, cancelled=cancelled)
 
-    def importFile(self, identifier, source):
+    def importFile(self, identifier, source, cancelled=lambda: False):
         """Make a model of what the user got from its authors: a file, or the folder of a model of several parts."""
-        import_published(identifier, source, self.folder() / identifier, replace=True)
+        import_published(identifier, source, self.folder() / identifier, replace=True, cancelled=cancelled)
 
     def addFolder(self, source):
         """Copy a model folder to the user's models; returns its id."""

@@ -15,7 +15,7 @@ import tiny_models
 from medsam_backends.checkpoints import import_daft, import_published
 from medsam_backends.checkpoints.daft import _NAMES
 from medsam_backends.checkpoints.state_dict import expected_tensors
-from medsam_backends.errors import ModelError
+from medsam_backends.errors import Cancelled, ModelError
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.registry import list_models
 from medsam_backends.routed import read_model
@@ -90,6 +90,13 @@ def test_a_folder_of_checkpoints_becomes_a_model(checkpoint: Path, models_folder
         model.for_modality("US")
     with pytest.raises(ModelError, match="exists already"):
         import_daft(checkpoint, folder)
+
+
+def test_a_cancelled_import_leaves_nothing(checkpoint: Path, models_folder: Path) -> None:
+    folder = models_folder / "daft"
+    with pytest.raises(Cancelled):
+        import_published("daft", checkpoint, folder, cancelled=lambda: any(models_folder.glob(".daft.*/model.json")))
+    assert not list(models_folder.iterdir())
 
 
 def test_what_is_no_part_of_daft_is_refused(checkpoint: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from medsam_backends.checkpoints import import_checkpoint, importable, published
 from medsam_backends.checkpoints.fill import graph_template
 from medsam_backends.checkpoints.merge import is_merged, merged_from
 from medsam_backends.checkpoints.state_dict import expected_tensors
-from medsam_backends.errors import ModelError, OutputError
+from medsam_backends.errors import Cancelled, ModelError, OutputError
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.manifest import read_manifest
 from medsam_backends.onnx_file import external_tensors
@@ -170,6 +170,15 @@ def test_a_full_disk_leaves_the_former_model(published: Path, tmp_path: Path, mo
     )
     with pytest.raises(OutputError, match="No space left"):
         import_checkpoint("litemedsam", published, folder, replace=True)
+    assert os.listdir(tmp_path) == ["m"] and os.listdir(folder) == ["model.json"]
+
+
+def test_a_cancelled_import_leaves_the_former_model(published: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "model.json").write_text("{}")
+    with pytest.raises(Cancelled, match="nothing was installed"):
+        import_checkpoint("litemedsam", published, folder, replace=True, cancelled=lambda: any(tmp_path.glob(".m.*")))
     assert os.listdir(tmp_path) == ["m"] and os.listdir(folder) == ["model.json"]
 
 

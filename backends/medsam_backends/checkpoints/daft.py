@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,13 @@ _NAMES = {
 _POSITIONS = "positional_encoding.npy"
 
 
-def import_daft(source: Path | str, folder: Path | str, half: bool = False, replace: bool = False) -> Path:
+def import_daft(
+    source: Path | str,
+    folder: Path | str,
+    half: bool = False,
+    replace: bool = False,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Path:
     """Write what is there of DAFT as one model folder, whole or not at all.
 
     Parameters
@@ -64,6 +70,7 @@ def import_daft(source: Path | str, folder: Path | str, half: bool = False, repl
         (``3D.pth``, ``general.pth``, ...), or one such checkpoint
     folder : the model folder to make
     half : as for `import_checkpoint`; OpenVINO's files are float16 already
+    replace, cancelled : as for `import_checkpoint`
 
     Returns
     -------
@@ -75,6 +82,8 @@ def import_daft(source: Path | str, folder: Path | str, half: bool = False, repl
         If `source` holds no part, or a part is incomplete, damaged or refused.
     OutputError
         If the folder cannot be written.
+    Cancelled
+        If `cancelled` said so; nothing is left behind.
     """
     source, folder = Path(source), Path(folder)
     check_free(folder, replace)
@@ -87,12 +96,12 @@ def import_daft(source: Path | str, folder: Path | str, half: bool = False, repl
             f"or of checkpoints called {', '.join(f'{part}.pth' for part in _PARTS[:3])} and so on."
         )
     model = published_model("daft")
-    with new_folder(folder) as unfinished:
+    with new_folder(folder, cancelled) as unfinished:
         for part in ir_parts:
             _write_ir(part, unfinished / part.name, model)
         for name, checkpoint in checkpoints.items():
             if not (unfinished / name).exists():
-                import_checkpoint("daft", checkpoint, unfinished / name, half)
+                import_checkpoint("daft", checkpoint, unfinished / name, half, cancelled=cancelled)
         _write_json(unfinished, _routed(model, [path.name for path in unfinished.iterdir()]))
     return folder
 

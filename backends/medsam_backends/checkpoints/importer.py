@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,12 @@ _PARTS = ("encoder", "decoder")
 
 
 def import_checkpoint(
-    system: str, file: Path | str, folder: Path | str, half: bool = False, replace: bool = False
+    system: str,
+    file: Path | str,
+    folder: Path | str,
+    half: bool = False,
+    replace: bool = False,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Path:
     """Check a published checkpoint and write it as a model folder, whole or not at all.
 
@@ -34,6 +39,7 @@ def import_checkpoint(
     folder : the model folder to make; its name need not be the system's
     half : store matrices as float16, half the size on disk; masks differ in a few pixels of 10,000
     replace : take the place of an existing model folder once the new one is complete
+    cancelled : asked for the last time when all is written and nothing in place yet
 
     Returns
     -------
@@ -46,6 +52,8 @@ def import_checkpoint(
         refused or of another system.
     OutputError
         If the folder cannot be written.
+    Cancelled
+        If `cancelled` said so; nothing is left behind.
     """
     model, folder = published_model(system), Path(folder)
     check_free(folder, replace)
@@ -56,19 +64,19 @@ def import_checkpoint(
         weights: dict[str, NDArray[Any]] = {}
         for graph in graphs.values():
             weights |= weights_of(graph, tensors, checkpoint, half)
-    _write_folder(folder, model, graphs, weights)
+    with new_folder(folder, cancelled) as unfinished:
+        _fill(unfinished, model, graphs, weights)
     return folder
 
 
-def _write_folder(
+def _fill(
     folder: Path, model: PublishedModel, graphs: Mapping[str, bytes], weights: Mapping[str, NDArray[Any]]
 ) -> None:
-    with new_folder(folder) as unfinished:
-        for part, graph in graphs.items():
-            (unfinished / f"{part}.onnx").write_bytes(graph)
-        np.savez(unfinished / "weights.npz", **weights)  # type: ignore[arg-type]  # names taken for flags
-        text = json.dumps(_manifest(unfinished, model), indent=2, ensure_ascii=False)
-        (unfinished / "model.json").write_text(text + "\n", "utf-8")
+    for part, graph in graphs.items():
+        (folder / f"{part}.onnx").write_bytes(graph)
+    np.savez(folder / "weights.npz", **weights)  # type: ignore[arg-type]  # names taken for flags
+    text = json.dumps(_manifest(folder, model), indent=2, ensure_ascii=False)
+    (folder / "model.json").write_text(text + "\n", "utf-8")
 
 
 def _manifest(folder: Path, model: PublishedModel) -> dict[str, Any]:

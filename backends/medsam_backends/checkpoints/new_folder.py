@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import ModelError, OutputError
+from ..errors import Cancelled, ModelError, OutputError
 from ..routed import read_model
 
 __all__ = ["add_folder", "check_free", "new_folder"]
@@ -40,18 +40,22 @@ def check_free(folder: Path, replace: bool) -> None:
 
 
 @contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Path]:
     """An empty folder to fill, which takes the place of `folder` when the block ends well, and else is removed.
 
     Raises
     ------
     OutputError
         If it cannot be written; a former model at `folder` is still there then.
+    Cancelled
+        If `cancelled` says so when the block ends; likewise.
     """
     unfinished = _hidden(folder)
     try:
         unfinished.mkdir(parents=True)
         yield unfinished
+        if cancelled():
+            raise Cancelled("Cancelled: nothing was installed.")
         _put_in_place(unfinished, folder)
     except OSError as error:
         raise OutputError(f"The model folder {folder} cannot be written ({error.strerror or error}).") from None

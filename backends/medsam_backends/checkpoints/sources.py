@@ -59,7 +59,7 @@ def install(
         raise ModelError(f"{model.system} cannot be downloaded unattended: {model.by_hand}.")
     with tempfile.TemporaryDirectory(prefix="medsamlite-") as scratch:
         checkpoint = _first_that_answers(model, Path(scratch), progress, cancelled)
-        import_checkpoint(system, checkpoint, folder, half, replace=True)
+        import_checkpoint(system, checkpoint, folder, half, replace=True, cancelled=cancelled)
     return True
 
 
