@@ -230,6 +230,13 @@ def test_a_correction_leaves_what_the_user_edited_elsewhere(rule: str, tmp_path:
 
 
 @pytest.mark.parametrize("rule", PUBLISHED)
+def test_slices_that_shrink_to_less_than_a_line_are_walked(rule: str) -> None:
+    segmenter = VolumeSegmenter(Whole(), np.zeros((1, 8, 700), np.uint8), axis="j")  # a picture cut into lines
+    [segment] = segmenter.segment([Target(VoxelBox(100, 0, 0, 500, 7, 0))], rule=rule)
+    assert {report.index for report in segment.slices} >= set(range(1, 7))
+
+
+@pytest.mark.parametrize("rule", PUBLISHED)
 def test_a_published_rule_decodes_again_only_what_a_correction_touches(rule: str, tmp_path: Path) -> None:
     segmenter = VolumeSegmenter(open_folder(tiny_models.window_model(tmp_path / "m"), threads=1), brick())
     box = (5.0, 3.0, 23.0, 28.0)

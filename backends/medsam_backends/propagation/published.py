@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..preprocess import Frame
 from ..resize import resize
 from ..types import Box, Prompt
 from .base import Request, SliceModel, SliceResult
@@ -113,12 +114,11 @@ class PublishedRule:
         return self._grown(self._scaled(corners, size) if self.mask_box == "original" else corners)
 
     def _resized(self, mask: NDArray[np.bool_], label: int) -> NDArray[np.generic]:
-        height, width = mask.shape
+        size = (mask.shape[0], mask.shape[1])
         if self.mask_box == "nearest":
-            rows, columns = ((2 * np.arange(self.side) + 1) * n // (2 * self.side) for n in (height, width))
+            rows, columns = ((2 * np.arange(self.side) + 1) * n // (2 * self.side) for n in size)
             return np.asarray(mask[rows[:, None], columns])
-        scale = self.side / max(height, width)
-        return resize(mask * np.uint8(min(label, 255)), (int(height * scale + 0.5), int(width * scale + 0.5)), "area")
+        return resize(mask * np.uint8(min(label, 255)), Frame.of(size, self.side, "longest_side").resized, "area")
 
     def _grown(self, corners: Corners) -> Corners:
         if self.margin == 0:
