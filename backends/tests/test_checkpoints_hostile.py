@@ -6,6 +6,8 @@ The kinds of attack are those of `test_checkpoints_reader`; here each stands whe
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -101,6 +103,47 @@ def test_a_whole_pickled_module_is_refused_with_its_class(tmp_path: Path) -> Non
     module = hand.name("src.models.base_sam.sam.BaseSAM") + b")\x81" + hand.mapping({}, "dict") + b"b"
     message = refusal("medficientsam-l0", hand.write(tmp_path / "model.pth", module, TENSOR))
     assert "src.models.base_sam.sam.BaseSAM" in message and "authors' page" in message
+
+
+def doubled(levels: int) -> bytes:
+    """A tuple that holds one tuple twice, and so on: a few bytes a level, but twice the text."""
+    nest = b")q\x00"
+    for level in range(levels):
+        nest += b"h" + bytes([level]) + b"\x86q" + bytes([level + 1])
+    return nest
+
+
+def storage(count: bytes) -> bytes:
+    place = hand.text("storage"), hand.name("torch.FloatStorage"), hand.text("0"), hand.text("cpu"), count
+    return hand.several(*place) + b"Q"
+
+
+def shaped(shape: bytes) -> bytes:
+    return hand.call("torch._utils._rebuild_tensor_v2", storage(hand.number(12)), hand.number(0), shape, b")")
+
+
+NESTS = {
+    "a function's module": doubled(60) + hand.text("x") + b"\x93",
+    "a function's name": hand.text("x") + doubled(60) + b"\x93",
+    "a count": storage(doubled(60)),
+    "a shape": shaped(doubled(60)),
+}
+
+
+@pytest.mark.parametrize("place", NESTS)
+def test_a_nest_that_takes_for_ever_to_write_out_is_refused_at_once(tmp_path: Path, place: str) -> None:
+    hand.write(tmp_path / "3D.pth", NESTS[place])
+    program = """
+from medsam_backends.checkpoints import import_published
+from medsam_backends.errors import ModelError
+try:
+    import_published("litemedsam", "3D.pth", "model")
+except ModelError as error:
+    print(error)
+"""  # in a process of its own, which can be ended
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=30, check=True)
+    assert done.stdout.startswith("3D.pth is damaged (") and len(done.stdout) < 2000
 
 
 def whole(path: Path) -> bytes:

@@ -8,6 +8,7 @@ refuses a file that names any function it has no use for.  Instructions: CPython
 from __future__ import annotations
 
 import pickletools
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -161,6 +162,8 @@ def _update(machine: _Machine, items: list[Any]) -> None:
 
 
 def _name(machine: _Machine, module: Any, name: Any) -> None:
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise ValueError("a function without a name")
     path = f"{module}.{name}"
     storage = module == "torch" and name in STORAGE_TYPES
     training = path in _TRAINING_NAMES or any(path.startswith(f"{package}.") for package in _TRAINING_PACKAGES)
@@ -204,7 +207,7 @@ def _build(machine: _Machine, _: Any) -> None:
 
 def _whole(value: Any) -> int:
     if type(value) is not int or not 0 <= value < _MAX_NUMBER:
-        raise ValueError(f"{value!r} as a size or position")
+        raise ValueError(f"{reprlib.repr(value)} as a size or position")
     return value
 
 
@@ -212,7 +215,7 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Ten
     if not isinstance(storage, Storage) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
         raise ValueError("a tensor without a place")
     if len(shape) != len(strides) or len(shape) > _MAX_DIMENSIONS:
-        raise ValueError(f"a tensor of shape {shape} and strides {strides}")
+        raise ValueError(f"a tensor of shape {reprlib.repr(shape)} and strides {reprlib.repr(strides)}")
     return Tensor(storage, _whole(offset), tuple(map(_whole, shape)), tuple(map(_whole, strides)))
 
 
