@@ -72,11 +72,18 @@ def write_dicom_segmentation(path: Path, segments: Sequence[NamedMask], volume: 
     """
     check_highdicom()
     check_dicom_source(volume)
+    from pydicom.errors import InvalidDicomError
+
     with _quiet():
-        headers, notes = _headers(volume)
         try:
+            headers, notes = _headers(volume)
             segmentation = _segmentation(headers, segments, volume)
-        except (AttributeError, TypeError, ValueError) as error:  # the many ways in which headers can be wrong
+        except (
+            AttributeError,
+            TypeError,
+            ValueError,
+            InvalidDicomError,
+        ) as error:  # the many ways in which headers can be wrong
             raise OutputError(f"A .dcm of these images cannot be made ({error}): {_ADVICE}.") from error
         segmentation.save_as(str(path), enforce_file_format=True)
     return notes

@@ -144,11 +144,14 @@ def _unread(folder: Path, series: dict[str, Any]) -> list[str]:
 
 
 def _uneven(reader: Any, count: int) -> list[str]:
-    """A sentence if the distances between a series' slices differ by more than a hundredth."""
-    if count < 3 or not all(reader.HasMetaDataKey(n, _POSITION) for n in range(count)):
+    """A sentence if a series' slices differ in distance by more than a hundredth, or not all say where they lie."""
+    if count < 3 or not any(reader.HasMetaDataKey(n, _POSITION) for n in range(count)):
         return []
-    places = [[float(number) for number in reader.GetMetaData(n, _POSITION).split("\\")] for n in range(count)]
-    gaps = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    try:
+        places = [[float(number) for number in reader.GetMetaData(n, _POSITION).split("\\")] for n in range(count)]
+        gaps = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    except (RuntimeError, ValueError):  # one without, or an empty one, of a series that ITK reads all the same
+        return ["The slices' positions are not all stated: slices may be missing or unevenly spaced."]
     if gaps.max() - gaps.min() <= 0.01 * np.median(gaps):
         return []
     return [

@@ -171,6 +171,18 @@ def test_images_without_a_place_are_refused_in_a_sentence(tmp_path: Path) -> Non
         write_segmentation(tmp_path / "s.dcm", masks()[2:], read_image(folder / "a.dcm"))
 
 
+def test_sources_that_were_damaged_since_are_refused_in_a_sentence(series: Volume, tmp_path: Path) -> None:
+    file = series.files[2]
+    header = pydicom.dcmread(file)
+    del header.SOPInstanceUID, header.file_meta.MediaStorageSOPInstanceUID
+    header.save_as(file, enforce_file_format=False)
+    for _ in range(2):  # without an identifier, then no DICOM file at all
+        with pytest.raises(OutputError, match=r"A \.dcm of these images cannot be made \("):
+            write_segmentation(tmp_path / "s.dcm", masks(), series)
+        file.write_bytes(bytes(300))
+    assert os.listdir(tmp_path) == ["series"]
+
+
 def test_without_highdicom_the_package_is_named_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_series import write_series
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from medsam_backends import segmentation_writer
@@ -127,6 +128,22 @@ def test_missing_slices_of_a_series_are_told(tmp_path: Path) -> None:
     assert read_image(folder).notes == (
         "Slices are missing or unevenly spaced (2 to 4 mm): lengths and volumes may be wrong.",
     )
+
+
+@pytest.mark.parametrize("lacking", ["the value", "the element"])
+def test_a_slice_without_a_position_is_told(tmp_path: Path, lacking: str) -> None:
+    pydicom = pytest.importorskip("pydicom", reason="the extra 'dicom' is not installed")
+    folder = write_series(tmp_path / "series", np.zeros((4, 5, 5), np.int16))
+    path = min(folder.iterdir())
+    header = pydicom.dcmread(path)
+    if lacking == "the value":
+        header.ImagePositionPatient = None
+    else:
+        del header.ImagePositionPatient
+    header.save_as(path)
+    read = read_image(folder)
+    assert read.array.shape == (4, 5, 5)
+    assert read.notes == ("The slices' positions are not all stated: slices may be missing or unevenly spaced.",)
 
 
 def test_damaged_files_of_a_series_are_told(tmp_path: Path) -> None:
