@@ -5,6 +5,7 @@ Anything a PNG may hold beyond grey levels or colours of whole bytes is left to 
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,13 @@ def read_png(path: Path) -> NDArray[Any] | None:
     try:
         with open(path, "rb") as file:
             start = file.read(26)
-        if not start.startswith(_SIGNATURE) or struct.unpack(">BB", start[24:]) not in _PLAIN:
+        width, height, *kind = struct.unpack(">IIBB", start[16:])
+        if not start.startswith(_SIGNATURE) or tuple(kind) not in _PLAIN:
             return None
         from PIL import Image
 
+        if width * height > (Image.MAX_IMAGE_PIXELS or math.inf):  # it would warn on the terminal, or refuse
+            return None
         with Image.open(path, formats=["PNG"]) as picture:
             picture.load()
             pixels = np.asarray(picture)

@@ -1,5 +1,7 @@
 """PNG pictures read and written by Pillow are those that SimpleITK reads and writes."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +54,22 @@ def test_a_truncated_picture_is_left_to_the_other_library(tmp_path: Path) -> Non
     Image.effect_noise((64, 64), 50).save(path)
     path.write_bytes(path.read_bytes()[:2000])
     assert read_png(path) is None
+
+
+@pytest.mark.parametrize("size", [(10000, 9000), (14000, 13000)])
+@pytest.mark.filterwarnings("error")
+def test_pictures_too_large_for_pillow_are_left_to_the_other_library(tmp_path: Path, size: tuple[int, int]) -> None:
+    path = tmp_path / "a.png"
+    header = b"IHDR" + struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)))
+    assert read_png(path) is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_picture_beyond_pillows_limit_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", GREY.size // 3)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png").array[0], GREY)
 
 
 def test_labels_are_read_back_as_written(tmp_path: Path) -> None:
