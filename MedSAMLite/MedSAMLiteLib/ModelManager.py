@@ -3,12 +3,11 @@
 Plain Python without Qt, so that downloads may run on the worker thread.
 """
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from medsam_backends.backend import BackendSpec
-from medsam_backends.checkpoints import add_folder, import_published, importable, install
+from medsam_backends.checkpoints import add_folder, import_published, importable, install, remove_folder
 from medsam_backends.errors import ModelError, OutputError
 from medsam_backends.registry import DEFAULT_MODEL, list_models, user_folder
 
@@ -89,10 +88,7 @@ class ModelManager:
         """Remove a model of the user's folder from disk."""
         if not row.canDelete:
             raise ModelError(f"The model {row.id} is not in the user's folder and cannot be deleted here.")
-        try:
-            shutil.rmtree(row.path)
-        except OSError as error:
-            raise OutputError(f"{row.path} could not be deleted ({error}).") from None
+        remove_folder(row.path)
 
     def _found(self, entry):
         spec = entry.spec

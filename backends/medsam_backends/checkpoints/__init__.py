@@ -9,7 +9,7 @@ from pathlib import Path
 from .catalogue import PublishedModel, catalogue, importable, published_model
 from .daft import import_daft
 from .importer import import_checkpoint
-from .new_folder import add_folder
+from .new_folder import add_folder, remove_folder
 from .sources import install
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "importable",
     "install",
     "published_model",
+    "remove_folder",
 ]
 
 

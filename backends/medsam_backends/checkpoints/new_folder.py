@@ -1,4 +1,4 @@
-"""Writes or copies a model folder whole or not at all: under a hidden name first, then by one renaming."""
+"""Writes, copies and removes model folders; a new one whole or not at all: under a hidden name first, then renamed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from ..errors import Cancelled, ModelError, OutputError
 from ..routed import read_model
 
-__all__ = ["add_folder", "check_free", "new_folder"]
+__all__ = ["add_folder", "check_free", "new_folder", "remove_folder"]
 
 
 def add_folder(source: Path, models: Path) -> str:
@@ -31,6 +31,23 @@ def add_folder(source: Path, models: Path) -> str:
     with new_folder(target) as unfinished:
         shutil.copytree(source, unfinished, dirs_exist_ok=True)
     return manifest.spec.id
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a model folder; of one that is a link, the link alone.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be deleted.
+    """
+    try:
+        if folder.is_symlink():
+            folder.unlink()
+        else:
+            shutil.rmtree(folder)
+    except OSError as error:
+        raise OutputError(f"{folder} could not be removed ({error.strerror or error}).") from None
 
 
 def check_free(folder: Path, replace: bool) -> None:

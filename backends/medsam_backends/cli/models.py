@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ModelError, OutputError
+from ..errors import ModelError
 
 if TYPE_CHECKING:
     from ..registry import ModelEntry
@@ -112,16 +111,12 @@ def check_command(identifiers: tuple[str, ...]) -> int:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove_command(identifier: str, yes: bool) -> None:
     """Delete a model of yours; bundled ones stay."""
+    from ..checkpoints import remove_folder
+
     path = _own_folder(identifier)
     if not yes:
         click.confirm(f"Delete {path}?", abort=True)
-    try:
-        if path.is_symlink():
-            path.unlink()
-        else:
-            shutil.rmtree(path)
-    except OSError as error:
-        raise OutputError(f"{path} could not be removed ({error.strerror}).") from None
+    remove_folder(path)
     click.echo(f"{identifier} is removed")
 
 
