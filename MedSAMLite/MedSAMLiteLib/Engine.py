@@ -2,13 +2,13 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from medsam_backends.cache import EmbeddingCache
 from medsam_backends.propagation.base import Request
 from medsam_backends.propagation.geometry import place, reference_box
-from medsam_backends.registry import open_model
+from medsam_backends.registry import ModelEntry, find_model
 from medsam_backends.segmenter import VolumeSegmenter
 from medsam_backends.types import Point, Prompt
 
@@ -57,13 +57,25 @@ class Clicks:
     box: tuple[float, float, float, float] | None = None
 
 
+class _Loaded(NamedTuple):
+    """A model, and where and as what it was found."""
+
+    backend: Any
+    key: tuple
+    entry: ModelEntry
+    stamp: tuple
+
+    def isFor(self, view):
+        """Whether it is what `view` asks for, and still what is on disk."""
+        return self.key == view.modelKey and self.stamp == self.entry.stamp()
+
+
 class Engine:
     """One loaded model at a time and the last few segmenters, behind one embedding cache."""
 
     def __init__(self, cacheBytes):
         self.cache = EmbeddingCache(cacheBytes)
-        self._backend = None
-        self._modelKey = None
+        self._loaded = None
         self._segmenters = OrderedDict()
 
     def setCacheBytes(self, cacheBytes):
@@ -133,20 +145,22 @@ class Engine:
 
     def close(self):
         """Free the model and the cache."""
-        self.forget()
+        self._unload()
         self.cache.clear()
-        if self._backend is not None:
-            self._backend.close()
-        self._backend = self._modelKey = None
 
     def _load(self, view):
-        if self._modelKey != view.modelKey:
-            backend = open_model(view.model, view.runtime, view.threads)
-            if self._backend is not None:
-                self._segmenters.clear()
-                self._backend.close()
-            self._backend, self._modelKey = backend, view.modelKey
-        return self._backend
+        if self._loaded is None or not self._loaded.isFor(view):
+            self._unload()
+            entry = find_model(view.model)
+            stamp = entry.stamp()  # first: what is replaced while it is read is read again
+            self._loaded = _Loaded(entry.open(view.runtime, view.threads), view.modelKey, entry, stamp)
+        return self._loaded.backend
+
+    def _unload(self):
+        self._segmenters.clear()
+        if self._loaded is not None:
+            self._loaded.backend.close()
+        self._loaded = None
 
     def _segmenter(self, view):
         backend = self._load(view)

@@ -21,6 +21,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "ModelEntry",
     "bundled_folder",
+    "find_model",
     "list_models",
     "open_model",
     "register_backend",
@@ -53,6 +54,28 @@ class ModelEntry:
     spec: BackendSpec | None = None
     path: Path | None = None
     factory: Callable[[], Backend] | None = None
+
+    def stamp(self) -> tuple[int, ...]:
+        """Told in microseconds: another once the model's folder was replaced or is gone."""
+        try:
+            now = (self.path / "model.json").stat() if self.path is not None else None
+        except OSError:
+            return ()
+        return (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns) if now is not None else (0,)
+
+    def open(self, runtime: str = "onnxruntime", threads: int = 0) -> Backend:
+        """Load it, see `open_folder`.
+
+        Raises
+        ------
+        ModelError
+            If it is broken.
+        """
+        if self.path is not None:
+            return open_folder(self.path, runtime, threads)
+        if self.factory is None:
+            raise ModelError(self.reason)
+        return self.factory()
 
 
 def register_backend(cls: _BackendClass) -> _BackendClass:
@@ -114,8 +137,8 @@ def list_models() -> list[ModelEntry]:
     return entries
 
 
-def open_model(model: str = "", runtime: str = "onnxruntime", threads: int = 0) -> Backend:
-    """Load the model with the id `model` (the bundled default when empty).
+def find_model(model: str = "") -> ModelEntry:
+    """The model with the id `model` (the bundled default when empty), ready to be opened.
 
     Raises
     ------
@@ -125,16 +148,18 @@ def open_model(model: str = "", runtime: str = "onnxruntime", threads: int = 0) 
     model = model or _default()
     ready = next((entry for entry in _find() if entry.id == model and entry.state == "ready"), None)
     if ready is not None:
-        if ready.path is not None:
-            return open_folder(ready.path, runtime, threads)
-        if ready.factory is not None:
-            return ready.factory()
+        return ready
     entries = list_models()
     broken = [entry for entry in entries if entry.id == model]
     if broken:
         raise ModelError(f"The model {model} is broken: {broken[0].reason}")
     known = ", ".join(sorted({entry.id for entry in entries if entry.state == "ready"})) or "none"
     raise ModelError(f"There is no model {model!r}: the models found are {known}; see 'medsamlite models list'.")
+
+
+def open_model(model: str = "", runtime: str = "onnxruntime", threads: int = 0) -> Backend:
+    """Load what `find_model` finds."""
+    return find_model(model).open(runtime, threads)
 
 
 def _default() -> str:

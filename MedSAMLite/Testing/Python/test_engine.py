@@ -1,18 +1,38 @@
-"""What the engine keeps, and what it lets go: the segmenters used last, no mask of a whole volume."""
+"""What the engine keeps and lets go: models as they are on disk, segmenters used last, no mask of a whole volume."""
 
+import shutil
 import tracemalloc
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from medsam_backends.boxes import VoxelBox
+from medsam_backends.errors import ModelError
+from medsam_backends.registry import find_model
 from medsam_backends.segmenter import Target
 from medsam_backends.types import Point
 from MedSAMLiteLib.Engine import _SEGMENTERS_KEPT, Clicks
-from phantoms import makeVolume
+from phantoms import makeVolume, tinyModel
 
 
 def never():
     return False
+
+
+def test_a_replaced_model_is_loaded_anew_and_a_deleted_one_let_go(logic, volume, tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDSAMLITE_MODELS", str(tmp_path))
+    box = logic.addBox(volume, (12, 12, 4, 52, 52, 16))
+    for size in (32, 16):
+        tinyModel(tmp_path / "tiny", size=size)
+        logic.apply([box], wait=True)
+        assert logic.recordOf(box).model == find_model("tiny").spec.identity
+    backend = logic.engine._loaded.backend
+    logic.apply([box], wait=True)
+    assert logic.engine._loaded.backend is backend
+    shutil.rmtree(tmp_path / "tiny")
+    with pytest.raises(ModelError, match="no model 'tiny'"):
+        logic.apply([box], wait=True)
+    assert not logic.engine._segmenters and logic.engine._loaded is None
 
 
 def test_the_segmenters_used_last_are_kept(logic, volume):
