@@ -49,6 +49,11 @@ class VolumeGeometry:
         """Distance between voxel centres along i, j and k in millimetres."""
         return self.volume.GetSpacing()
 
+    @property
+    def voxel_ml(self):
+        """Volume of a voxel in millilitres, of a sheared grid (a tilted gantry's) too."""
+        return abs(float(np.linalg.det(self.ijkToNode))) / 1000
+
     @functools.cached_property
     def ijkToWorldMatrix(self):
         """(4, 4) from continuous IJK to the world's RAS; None under a transform that is not linear."""

@@ -239,7 +239,7 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
         crop = tuple(slice(first, first + count) for first, count in zip(origin, mask.shape))
         values = slicer.util.arrayFromVolume(box.volume)[crop][mask] if voxels else np.zeros(0)
         return {
-            "ml": voxels * float(np.prod(box.volume.GetSpacing())) / 1000,
+            "ml": voxels * VolumeGeometry(box.volume).voxel_ml,
             "mean": float(values.mean()) if voxels else float("nan"),
             "confidence": record.confidence,
         }

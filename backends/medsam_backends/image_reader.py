@@ -56,8 +56,8 @@ class Volume:
 
     @property
     def voxel_ml(self) -> float:
-        """Volume of a voxel in millilitres."""
-        return float(np.prod(self.spacing_mm)) / 1000
+        """Volume of a voxel in millilitres, of a sheared grid (a tilted gantry's) too."""
+        return abs(float(np.linalg.det(self.direction * self.spacing_mm))) / 1000
 
 
 def read_image(path: str | os.PathLike[str]) -> Volume:

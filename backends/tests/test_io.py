@@ -91,6 +91,15 @@ def test_a_volume_comes_with_its_geometry(tmp_path: Path, ending: str) -> None:
     assert read.voxel_ml == pytest.approx(0.0014)
 
 
+def test_a_voxel_of_a_tilted_gantry_is_smaller_than_the_product_of_its_sides(tmp_path: Path) -> None:
+    image = sitk.GetImageFromArray(GREY)
+    image.SetSpacing((0.7, 0.8, 2.5))
+    tilt = np.deg2rad(20)
+    image.SetDirection([1, 0, 0, 0, 1, np.sin(tilt), 0, 0, np.cos(tilt)])
+    sitk.WriteImage(image, str(tmp_path / "a.nrrd"))
+    assert read_image(tmp_path / "a.nrrd").voxel_ml == pytest.approx(0.0014 * np.cos(tilt))
+
+
 @pytest.mark.parametrize(("channels", "shape"), [(0, (1, 3, 4)), (3, (1, 3, 4, 3)), (4, (1, 3, 4, 4))])
 def test_a_2d_picture_is_a_volume_of_one_slice(tmp_path: Path, channels: int, shape: tuple[int, ...]) -> None:
     picture = np.arange(12 * max(channels, 1), dtype=np.uint8).reshape(3, 4, *([channels] if channels else []))

@@ -38,6 +38,13 @@ def test_a_rotated_roi_gives_the_hull_of_the_voxels_in_it():
         assert (inside >= box.first).all() and (inside <= box.last).all()
 
 
+def test_a_voxel_of_a_tilted_gantry_is_smaller_than_the_product_of_its_sides():
+    tilt = np.deg2rad(20)
+    directions = np.array([[1, 0, 0], [0, 1, np.sin(tilt)], [0, 0, np.cos(tilt)]])
+    volume = makeVolume(np.zeros((5, 20, 20), np.int16), directions=directions, spacing=(1, 2, 5))
+    assert VolumeGeometry(volume).voxel_ml == pytest.approx(10 * np.cos(tilt) / 1000)
+
+
 def test_a_box_thinner_than_a_slice_is_the_slice_it_lies_in():
     volume = makeVolume(np.zeros((5, 20, 20), np.int16), spacing=(1, 1, 5))
     node = BoxNode.create(volume)
