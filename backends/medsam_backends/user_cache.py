@@ -16,7 +16,7 @@ def cache_folder() -> Path:
     """``MEDSAMLITE_CACHE``, else the platform's folder for caches; it need not exist."""
     named = os.environ.get("MEDSAMLITE_CACHE")
     if named:
-        return Path(named)
+        return Path(named).expanduser()
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "MedSAMLite" / "Cache"
     if sys.platform == "darwin":

@@ -126,6 +126,11 @@ def test_where_nothing_can_be_kept_nothing_fails(tmp_path: Path, monkeypatch: py
     assert "MedSAMLite" in cache_folder().parts
 
 
+def test_a_cache_in_the_home_folder_is_written_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MEDSAMLITE_CACHE", "~/cached slices")
+    assert cache_folder() == Path.home() / "cached slices"
+
+
 _MODELS_END_AND_CTRL_C = """
 import faulthandler, gc, signal, sys
 from medsam_backends.folder_backend import open_folder
