@@ -19,7 +19,7 @@ class SessionOptions:
 
     Attributes
     ----------
-    threads : number of threads inside an operator; 0 leaves it to the runtime (the physical cores)
+    threads : number of threads inside an operator; 0 means the cores that the process may use, 8 at most
     weights : arrays for the graph's external initializers, by name; they must live as long as the session
     """
 
