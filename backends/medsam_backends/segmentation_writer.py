@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,18 @@ from .image_reader import Volume
 from .named_mask import NamedMask, label_type, overlapping
 from .png_file import write_png
 from .seg_nrrd import write_label_map, write_segmentation_nrrd
+from .source_files import SourceFiles
 
-__all__ = ["FORMATS", "check_fits", "check_free", "check_output", "replacing", "write_segmentation"]
+__all__ = [
+    "FORMATS",
+    "check_fits",
+    "check_free",
+    "check_output",
+    "fill",
+    "replacing",
+    "replacing_together",
+    "write_segmentation",
+]
 
 
 def write_segmentation(
@@ -36,14 +46,30 @@ def write_segmentation(
     Raises
     ------
     OutputError
-        If the file exists and not `force`, the folder is missing or read-only, the disk is full, or
-        the format does not fit.  Then nothing is left behind, and what was there is untouched.
+        If the file exists and not `force`, or is one that `volume` was read from, the folder is missing or
+        read-only, the disk is full, or the format does not fit.  Then nothing is left behind, and what was
+        there is untouched.
     """
     path = Path(path)
     ending = check_output(path, force=force)
     check_fits(path, volume)
+    if volume.path is not None:
+        SourceFiles([volume.path]).check(path)
     with replacing(path, ending, force=force) as temporary:
-        notes = FORMATS[ending](temporary, segments, volume)
+        notes = fill(temporary, segments, volume)
+    return notes
+
+
+def fill(path: Path, segments: Sequence[NamedMask], volume: Volume) -> tuple[str, ...]:
+    """Write `segments` to a new file, such as `replacing` gives; returns as `write_segmentation` does.
+
+    Raises
+    ------
+    OSError
+        If the file could not be written; part of it may be left.
+    """
+    ending = _ending(path)
+    notes = FORMATS[ending](path, segments, volume)
     if ending in _KEEP_OVERLAPS:
         return notes
     pairs = overlapping(segments)
@@ -59,9 +85,7 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> str:
         If there is no such format, the folder is missing or read-only, or the file exists and not `force`.
     """
     path = Path(path)
-    ending = next((known for known in FORMATS if path.name.lower().endswith(known)), None)
-    if ending is None:
-        raise OutputError(f"The ending of '{path.name}' names no format: use one of {', '.join(FORMATS)}.")
+    ending = _ending(path)
     if ending == ".dcm":
         check_highdicom()
     check_free(path, force)
@@ -98,17 +122,37 @@ def replacing(path: Path, ending: str, *, force: bool) -> Iterator[Path]:
     OutputError
         If the file could not be written, or `path` has come to exist and not `force`.
     """
-    temporary = path.with_name(f".medsamlite-{os.urandom(6).hex()}{ending}")
-    try:
+    with replacing_together({path: ending}, force=force) as [temporary]:
         yield temporary
-        if os.path.exists(path) and not force:
-            raise OutputError(f"{path} exists: choose another name, or --force to replace it.")
-        os.replace(temporary, path)
+
+
+@contextmanager
+def replacing_together(endings: Mapping[Path, str], *, force: bool) -> Iterator[list[Path]]:
+    """Temporary files, one beside each path, that take their places once the block has written all; see `replacing`."""
+    temporaries = [path.with_name(f".medsamlite-{os.urandom(6).hex()}{ending}") for path, ending in endings.items()]
+    left = [str(path) for path in endings]
+    try:
+        yield temporaries
+        for path in endings:
+            if os.path.exists(path) and not force:
+                raise OutputError(f"{path} exists: choose another name, or --force to replace it.")
+        for path, temporary in zip(endings, temporaries, strict=True):
+            os.replace(temporary, path)
+            left.remove(str(path))
     except OSError as error:
-        raise OutputError(f"{path} could not be written ({error.strerror or error}): nothing was changed.") from error
+        reason = f"({error.strerror or error}): what was there before is untouched"
+        raise OutputError(f"{', '.join(left)} could not be written {reason}.") from error
     finally:
-        with suppress(OSError):  # why it could not be written is being told already
-            temporary.unlink(missing_ok=True)
+        for temporary in temporaries:
+            with suppress(OSError):  # why it could not be written is being told already
+                temporary.unlink(missing_ok=True)
+
+
+def _ending(path: Path) -> str:
+    ending = next((known for known in FORMATS if path.name.lower().endswith(known)), None)
+    if ending is None:
+        raise OutputError(f"The ending of '{path.name}' names no format: use one of {', '.join(FORMATS)}.")
+    return ending
 
 
 def _segmentation(path: Path, segments: Sequence[NamedMask], volume: Volume) -> tuple[str, ...]:

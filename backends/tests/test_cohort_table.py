@@ -1,5 +1,7 @@
 """The table of a cohort: what is understood, and what is told of a row or header that is not."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -106,7 +108,19 @@ def test_an_image_is_never_an_output(folder: Path) -> None:
     (folder / "cases.csv").write_text(text, "utf-8")
     table = read_table(folder / "cases.csv", Settings(), ".seg.nrrd", folder)
     assert [problem.line for problem in table.problems] == [3]
-    assert "b.nrrd is an image of the table" in table.problems[0].reason
+    assert "b.nrrd belongs to what is read" in table.problems[0].reason
+
+
+@pytest.mark.parametrize("link", [os.link, os.symlink])
+def test_a_link_to_an_image_or_to_a_slice_is_never_an_output(folder: Path, link: Callable[[Path, Path], None]) -> None:
+    (folder / "out").mkdir()
+    (folder / "series" / "1.dcm").write_bytes(b"a slice")
+    link(folder / "b.nrrd", folder / "out" / "b.seg.nrrd")
+    link(folder / "series" / "1.dcm", folder / "out" / "series.nrrd")
+    table = read(
+        folder, "image,box,output\nb.nrrd,1 2 3 4 5 6,\nseries,1 2 3 4 5 6,series.nrrd\na.nii.gz,1 2 3 4 5 6,\n"
+    )
+    assert [problem.line for problem in table.problems] == [2, 3] and len(table.cases) == 1
 
 
 @pytest.mark.parametrize(

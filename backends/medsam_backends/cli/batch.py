@@ -67,6 +67,7 @@ def command(
     """
     from ..cohort.run import plan
     from ..cohort.table import read_table
+    from ..cohort.tables import check_tables
     from ..runtimes import check_runtime
     from .job import Settings
 
@@ -77,6 +78,7 @@ def command(
     threads = threads or int(workers != 0)
     defaults = Settings(axis, preset, None, None, modality, model, rule, threads, cache, runtime)
     check_runtime(runtime)
+    check_tables(output, cases)
     table = read_table(cases, defaults, ending, output)
     if table.unused:
         click.echo(f"Note: columns not used: {', '.join(table.unused)}", err=True)

@@ -44,7 +44,8 @@ def command(output: Path, image: str | None, boxes: tuple[str, ...], model: str)
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"The folder {output} cannot be made ({error.strerror}).") from None
-    results = Results(output / "segmentation.seg.nrrd", output / "report.json", output / "preview.png", force=True)
+    files = (output / "segmentation.seg.nrrd", output / "report.json", output / "preview.png")
+    results = Results(*files, force=True, image=Path(image) if image else None)
     results.check()
     subject = _Phantom() if image is None else _File(image, boxes)
     with progress_bar() as progress:

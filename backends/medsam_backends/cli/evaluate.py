@@ -54,10 +54,13 @@ def command(
     """
     if boxes is not None and table is not None:
         raise PromptError("Boxes come from a rule or from a table: give --boxes or --table.")
+    from ..evaluation.output_folder import check_apart
     from ..evaluation.prompts import BOX_RULES, Boxes, read_table
     from ..evaluation.runner import Plan, evaluate
     from ..evaluation.summary import table as lines
+    from ..source_files import SourceFiles
 
+    check_apart(output, SourceFiles([table] if table else []))
     chosen = next(rule for rule in BOX_RULES if rule == (boxes or "tight"))
     where = Boxes(chosen, read_table(table) if table else {}, seed)
     plan = Plan(where, rule, threads, save_predictions, instances, clicks, runtime)

@@ -1,4 +1,4 @@
-"""The files that a run writes: all checked before the work begins, each written whole or not at all."""
+"""The files that a run writes: all checked before the work begins, then written together or not at all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from ..errors import OutputError
-from ..io import Volume, check_output, replacing, write_segmentation
-from ..segmentation_writer import check_fits, check_free
+from ..io import Volume, check_output
+from ..segmentation_writer import check_fits, check_free, fill, replacing_together
+from ..source_files import SourceFiles
 from .job import Outcome
 from .report import as_json, describe, lines
 
@@ -21,12 +22,18 @@ __all__ = ["Results"]
 
 @dataclass(frozen=True)
 class Results:
-    """Where the results of a run go; None for what nobody asked for."""
+    """Where the results of a run go; None for what nobody asked for.
+
+    Attributes
+    ----------
+    image : what is read, and never replaced
+    """
 
     segmentation: Path
     report: Path | None = None
     preview: Path | None = None
     force: bool = False
+    image: Path | None = None
 
     def check(self) -> None:
         """Raise `OutputError` unless every file can be written."""
@@ -34,9 +41,15 @@ class Results:
         for path, ending in ((self.report, ".json"), (self.preview, ".png")):
             if path is not None:
                 _check(path, ending, self.force)
-        named = [path.absolute() for path in (self.segmentation, self.report, self.preview) if path is not None]
-        if len(set(named)) < len(named):
+        if len({path.absolute() for path in self._paths}) < len(self._paths):
             raise OutputError("Two results cannot go to one file: give each a name of its own.")
+        sources = SourceFiles([self.image] if self.image else [])
+        for path in self._paths:
+            sources.check(path)
+
+    @property
+    def _paths(self) -> list[Path]:
+        return [path for path in (self.segmentation, self.report, self.preview) if path is not None]
 
     def check_slices(self, image: Volume) -> None:
         """Raise `OutputError` if the segmentation's format cannot hold segments of `image`."""
@@ -60,12 +73,16 @@ class Results:
             from .preview import draw  # pillow is imported only for those who want a picture
 
             picture = draw(outcome)
-        messages = write_segmentation(self.segmentation, outcome.masks(), outcome.image, force=self.force)
-        if self.preview is not None:
-            _write(self.preview, picture, self.force)
-        report = describe(outcome, time.perf_counter() - started, messages, dice)
-        if self.report is not None:
-            _write(self.report, as_json(report), self.force)
+        ending = check_output(self.segmentation, force=self.force)
+        endings = {**{path: path.suffix for path in self._paths}, self.segmentation: ending}
+        with replacing_together(endings, force=self.force) as temporaries:
+            place = dict(zip(endings, temporaries, strict=True))
+            messages = fill(place[self.segmentation], outcome.masks(), outcome.image)
+            if self.preview is not None:
+                place[self.preview].write_bytes(picture)
+            report = describe(outcome, time.perf_counter() - started, messages, dice)
+            if self.report is not None:
+                place[self.report].write_bytes(as_json(report))
         self._say(report)
         return report
 
@@ -84,8 +101,3 @@ def _check(path: Path, ending: str, force: bool) -> None:
     if path.suffix.lower() != ending:
         raise OutputError(f"'{path.name}' must end in {ending}.")
     check_free(path, force)
-
-
-def _write(path: Path, content: bytes, force: bool) -> None:
-    with replacing(path, path.suffix, force=force) as temporary:
-        temporary.write_bytes(content)

@@ -76,7 +76,7 @@ def command(
     if preset is None:
         preset = "auto" if level is None and width is None else "manual"
     output = output or default_output(Path(image))
-    results = Results(output, report, preview, force)
+    results = Results(output, report, preview, force, Path(image))
     results.check()
     settings = Settings(axis, preset, level, width, modality, model, rule, threads, cache, runtime, disk_cache)
     wanted = [numbers(box) for box in boxes]

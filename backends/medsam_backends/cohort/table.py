@@ -14,6 +14,7 @@ from ..dicom_seg import check_highdicom
 from ..errors import InputError, MedSAMLiteError, OutputError, PromptError
 from ..intensity import PRESETS
 from ..segmentation_writer import FORMATS
+from ..source_files import SourceFiles
 
 __all__ = ["COLUMNS", "Case", "Problem", "Table", "read_table"]
 
@@ -87,7 +88,7 @@ def read_table(path: Path, defaults: Settings, ending: str, folder: Path) -> Tab
     cases: list[Case] = []
     problems: list[Problem] = []
     taken: dict[str, int] = {}
-    images = {os.path.realpath(path.parent / _cells(header, cells).get("image", "")) for _, cells in rows[1:]}
+    sources = SourceFiles([path, *_images(path.parent, header, rows[1:])])
     for line, cells in rows[1:]:
         row = _cells(header, cells)
         try:
@@ -96,7 +97,7 @@ def read_table(path: Path, defaults: Settings, ending: str, folder: Path) -> Tab
                     f"The row has {len(cells)} cells, the header {len(header)}: put a cell with separators in quotes."
                 )
             case = _case(line, row, path.parent, defaults, ending)
-            _claim(case, taken, images, folder)
+            _claim(case, taken, sources, folder)
             cases.append(case)
         except MedSAMLiteError as error:
             problems.append(Problem(line, row.get("image", ""), row.get("output", ""), str(error)))
@@ -152,6 +153,12 @@ def _header(cells: Sequence[str], path: Path) -> tuple[list[str], tuple[str, ...
 
 def _cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     return {name: cell for name, cell in zip(header, cells, strict=False) if cell}
+
+
+def _images(base: Path, header: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> Iterator[Path]:
+    """Every image that is named, in sound rows or not."""
+    named = (_cells(header, cells).get("image") for _, cells in rows)
+    return (base / image for image in named if image)
 
 
 def _case(line: int, row: Mapping[str, str], base: Path, defaults: Settings, ending: str) -> Case:
@@ -214,11 +221,10 @@ def _inside(output: str) -> str:
     return path.as_posix()
 
 
-def _claim(case: Case, taken: dict[str, int], images: set[str], folder: Path) -> None:
+def _claim(case: Case, taken: dict[str, int], sources: SourceFiles, folder: Path) -> None:
     """Keep two cases from writing one file, and any case from writing over an image."""
     key = case.output.casefold()  # files differ by more than capitals on every system
     if key in taken:
         raise OutputError(f"{case.output} is the output of line {taken[key]} already: name another in column 'output'.")
-    if os.path.realpath(folder / case.output) in images:
-        raise OutputError(f"The output {case.output} is an image of the table: choose another folder.")
+    sources.check(folder / case.output)
     taken[key] = case.line

@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..evaluation.records import write_csv
+from ..source_files import SourceFiles
 from .run import Outcome
 from .table import Problem
 
-__all__ = ["write_tables"]
+__all__ = ["check_tables", "write_tables"]
 
 _TIMES = ("load", "encode", "decode", "other", "total")
 _CASES = ("line", "image", "output", "state", "attempts", "segments", "model", *(f"{time}_s" for time in _TIMES))
 _SEGMENTS = ("line", "image", "output", "segment", "name", "voxels", "volume_ml", "confidence", "messages")
+
+
+def check_tables(folder: Path, cases: Path) -> None:
+    """Raise `OutputError` if one of the three would replace the table of `cases`."""
+    for name in ("failed.csv", "batch.csv", "segments.csv"):
+        SourceFiles([cases]).check(folder / name)
 
 
 def write_tables(folder: Path, outcomes: Sequence[Outcome], problems: Sequence[Problem]) -> None:

@@ -74,6 +74,15 @@ class Case:
         return "_".join(self._parts[1:-1])
 
     @property
+    def files(self) -> list[Path]:
+        """What `read` reads."""
+        return [self.path] if self.path.name.endswith(_ARRAYS) else [self.path, self._truth]
+
+    @property
+    def _truth(self) -> Path:
+        return self.path.with_name(self.name + _TRUTH)
+
+    @property
     def _parts(self) -> list[str]:
         parts = self.name.split("_")
         return parts[1:] if parts[0] in _CHALLENGE else parts
@@ -119,7 +128,7 @@ class Case:
 
     def _volume(self) -> CaseData:
         image = read_image(self.path)
-        truth = read_image(self.path.with_name(self.name + _TRUTH)).array
+        truth = read_image(self._truth).array
         if truth.dtype.kind == "f":
             truth = truth.astype(np.int32)
         i, j, k = image.spacing_mm

@@ -9,10 +9,18 @@ from typing import Any
 
 from ..errors import OutputError
 from ..segmentation_writer import replacing
+from ..source_files import SourceFiles
 
-__all__ = ["claim", "make_folder"]
+__all__ = ["check_apart", "claim", "make_folder"]
 
 _NAME = "settings.json"
+_TABLES = ("cases", "summary", "failures", "ranking", "bootstrap", "wilcoxon")
+
+
+def check_apart(folder: Path, sources: SourceFiles) -> None:
+    """Raise `OutputError` if a file that an evaluation writes to the folder is one that it reads."""
+    for name in (_NAME, *(f"{table}.csv" for table in _TABLES)):
+        sources.check(folder / name)
 
 
 def make_folder(folder: Path) -> None:

@@ -12,7 +12,12 @@ from ..segmentation_writer import replacing
 from .inference import Found
 from .output_folder import make_folder
 
-__all__ = ["save_prediction"]
+__all__ = ["prediction_path", "save_prediction"]
+
+
+def prediction_path(output: Path, model: str, case: str) -> Path:
+    """Where a model's prediction goes in the output folder."""
+    return output / "predictions" / model / f"{case}.npz"
 
 
 def save_prediction(path: Path, found: Sequence[Found], shape: tuple[int, ...]) -> None:

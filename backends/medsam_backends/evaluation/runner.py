@@ -19,15 +19,16 @@ from ..memory import forget_peak, peak_mib
 from ..propagation import get_rule
 from ..registry import list_models, open_model
 from ..runtimes import check_runtime
+from ..source_files import SourceFiles
 from . import baselines
 from .cases import Case, CaseData, find_cases
 from .failures import Failure, failures_of_others, write_failures
 from .inference import Found, segment_case
 from .instances import as_instances
 from .metrics import Score, label_score, under_challenge_rule
-from .output_folder import claim
+from .output_folder import check_apart, claim
 from .packages import needed
-from .predictions import save_prediction
+from .predictions import prediction_path, save_prediction
 from .prompts import Boxes
 from .records import Journal, Row
 from .summary import Mean, summarise, write_summary
@@ -91,7 +92,8 @@ def evaluate(
     ModelError
         If a model cannot be opened.
     OutputError
-        If `output` cannot be written, or was made with another plan or another model of the same id.
+        If `output` cannot be written, was made with another plan or another model of the same id, or a file to be
+        written there is read.
     """
     needed("surface_distance")
     if plan.rule:
@@ -102,6 +104,7 @@ def evaluate(
     cases = find_cases(data)
     if plan.boxes.table:
         cases = [case for case in cases if case.name in plan.boxes.table]
+    _check_apart(cases, models, output, plan)
     claim(output, _settings(data, plan), _identities(models))
     journal = Journal(output / "cases.csv")
     failures = failures_of_others(output, models)
@@ -113,6 +116,16 @@ def evaluate(
     write_summary(output / "summary.csv", means)
     write_failures(output, failures)
     return Result(journal.rows, means, failures)
+
+
+def _check_apart(cases: Sequence[Case], models: Sequence[str], output: Path, plan: Plan) -> None:
+    """Raise `OutputError` if a file to be written is one of a case."""
+    sources = SourceFiles([file for case in cases for file in case.files])
+    check_apart(output, sources)
+    if plan.save_predictions:
+        for model in models:
+            for case in cases:
+                sources.check(prediction_path(output, model, case.name))
 
 
 def _run_model(
@@ -148,7 +161,7 @@ def _run_case(backend: Backend, case: Case, model: str, output: Path, plan: Plan
     found = segment_case(chosen, case, data, boxes, plan.rule, EmbeddingCache(_CACHE_BYTES), clicks)
     peak = round(peak_mib(), 1)
     if plan.save_predictions:
-        save_prediction(output / "predictions" / model / f"{case.name}.npz", found, data.truth.shape)
+        save_prediction(prediction_path(output, model, case.name), found, data.truth.shape)
     scores = _scores(data, found)
     return [_row(case, model, len(found), one, score, peak) for one, score in zip(found, scores, strict=True)]
 
