@@ -75,7 +75,12 @@ class ModelEntry:
             return open_folder(self.path, runtime, threads)
         if self.factory is None:
             raise ModelError(self.reason)
-        return self.factory()
+        try:
+            return self.factory()
+        except ModelError:
+            raise
+        except Exception as error:  # a plug-in may fail in any way; the others must stay usable
+            raise ModelError(f"The model {self.id} cannot be loaded: {error}.") from error
 
 
 def register_backend(cls: _BackendClass) -> _BackendClass:

@@ -3,13 +3,18 @@
 import io
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny_models
 from cases import process
 from medsam_backends import checkpoints, registry
+from medsam_backends.backend import Backend, BackendSpec
 from medsam_backends.cli.main import main
+from medsam_backends.errors import ModelError
+from medsam_backends.types import Embedding, Prediction, Prompt
 
 FIELDS = {"id", "name", "version", "state", "reason", "source", "licence", "path"}
 
@@ -54,6 +59,38 @@ def test_check_runs_models_and_says_which_fail(
     assert "other: encoder.onnx failed on its input" in capsys.readouterr().out
     assert main(["models", "check", "tiny"]) == 0
     assert main(["models", "check", "nothing"]) == 2
+
+
+def test_check_goes_on_after_plug_ins_that_fail_in_their_own_ways(
+    tiny: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Unmade(Backend):
+        spec = BackendSpec("unmade", "Unmade", "1", "MIT")
+
+        def __init__(self) -> None:
+            raise FileNotFoundError("no weights here")
+
+        def encode(self, image: np.ndarray) -> Embedding:
+            raise ValueError("no picture like this")
+
+        def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Prediction]:
+            return []
+
+    class Unable(Unmade):
+        spec = BackendSpec("unable", "Unable", "1", "MIT")
+
+        def __init__(self) -> None:
+            """Made without trouble."""
+
+    monkeypatch.setattr(registry, "_registered", {"unmade": Unmade, "unable": Unable})
+    with pytest.raises(ModelError, match="The model unmade cannot be loaded: no weights here"):
+        registry.open_model("unmade")
+    assert main(["models", "check", "unmade", "unable", "tiny"]) == 2
+    assert capsys.readouterr().out.splitlines() == [
+        "tiny: sound",
+        "unmade: The model unmade cannot be loaded: no weights here.",
+        "unable: It failed on a test picture: no picture like this.",
+    ]
 
 
 def test_check_runs_the_fusion_network_too(models_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

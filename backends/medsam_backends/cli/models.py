@@ -193,6 +193,8 @@ def _trial(identifier: str) -> str:
         backend.close()
     except ModelError as error:
         return str(error)
+    except Exception as error:  # a plug-in may fail in any way; the others are still checked
+        return f"It failed on a test picture: {error}."
     return ""
 
 
