@@ -41,7 +41,6 @@ class Prefetch(VTKObservationMixin):
         self.logic, self.preview = logic, preview
         self._box = None
         self._job = None
-        self._done = None  # what was prepared last
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(IDLE_MS)
@@ -61,7 +60,7 @@ class Prefetch(VTKObservationMixin):
     def stop(self):
         """Prepare nothing until something is followed again."""
         self.removeObservers()
-        self._box = self._done = None
+        self._box = None
         self._timer.stop()
         self._interrupt()
 
@@ -93,20 +92,19 @@ class Prefetch(VTKObservationMixin):
         if wanted is None:
             return
         view, index, count = wanted
-        what = view.key, index
-        if what == self._done:
+        slices, engine = around(index, count), self.logic.engine
+        if all(engine.isCached(view, slice_) for slice_ in slices):
             return
 
         def done(result):
-            self._done, self._job = what, None
+            self._job = None
 
         def failed(error):  # whoever asks for the slice in earnest is told
             logging.debug("MedSAMLite: a slice could not be prepared", exc_info=error)
             done(None)
 
-        slices = around(index, count)
         self._job = Job(
-            lambda job: self.logic.engine.prepare(view, slices, lambda: job.isCancelled),
+            lambda job: engine.prepare(view, slices, lambda: job.isCancelled),
             done,
             failed,
             kind="prefetch",

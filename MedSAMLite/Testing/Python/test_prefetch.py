@@ -92,6 +92,21 @@ def test_nothing_is_prepared_twice_or_when_it_is_switched_off(panel, view):
     assert not panel.logic.worker.activeJobs and panel.logic.engine.cache.counters == asked
 
 
+@pytest.mark.parametrize("how", ["cleared", "another size"])
+def test_what_the_cache_lost_is_prepared_again(panel, view, how):
+    panel.refresh()
+    passIdleTime(panel)
+    settle(panel)
+    assert held(panel) == SLICES
+    if how == "cleared":
+        panel.ui.clearCacheButton.click()
+    else:
+        panel.logic.getParameterNode().cacheMegabytes = 100
+    passIdleTime(panel)
+    settle(panel)
+    assert held(panel) == SLICES
+
+
 def test_apply_comes_first(panel, view, encoding):
     begun, free = encoding
     box = panel.logic.addBox(panel.logic.getParameterNode().inputVolume, (12, 12, 2, 50, 50, 18), drawnSlice=10)
