@@ -26,7 +26,8 @@ __all__ = ["DiskStore"]
 
 _MAGIC = b"MedSAMLite embedding 1\n"
 _KEY_BYTES = _SIGNATURE_BYTES = 32
-_DTYPES = ("float32", "float16", "uint8", "int64")
+_KINDS = "biuf"
+"""Of numpy types that are kept: truth values and real numbers."""
 _ENDING = ".embedding"
 _logger = logging.getLogger("medsam_backends")
 
@@ -78,7 +79,10 @@ class DiskStore:
         return _unpacked(data[start:])
 
     def put(self, name: str, embedding: Embedding) -> None:
-        """Keep an embedding, if it fits and the disk takes it."""
+        """Keep an embedding, if its arrays hold real numbers, it fits and the disk takes it."""
+        if any(array.dtype.kind not in _KINDS for array in embedding.arrays.values()):
+            _logger.warning("An encoded slice was not kept: %s makes arrays of no real numbers.", embedding.model)
+            return
         content = _packed(embedding)
         size = len(_MAGIC) + _SIGNATURE_BYTES + len(content)
         if size > self.max_bytes:
@@ -121,12 +125,9 @@ def _user_key(path: Path) -> bytes:
 
 
 def _packed(embedding: Embedding) -> bytes:
-    arrays = {name: np.ascontiguousarray(array) for name, array in embedding.arrays.items()}
-    described = [[name, array.dtype.name, list(array.shape)] for name, array in arrays.items()]
-    if any(kind not in _DTYPES for _, kind, _ in described):
-        raise TypeError(f"arrays of these types cannot be kept: {described}")
+    described = [[name, array.dtype.str, list(array.shape)] for name, array in embedding.arrays.items()]
     header = json.dumps({"model": embedding.model, "size": list(embedding.size), "arrays": described}).encode()
-    return b"".join([struct.pack("<I", len(header)), header, *(array.tobytes() for array in arrays.values())])
+    return b"".join([struct.pack("<I", len(header)), header, *(array.tobytes() for array in embedding.arrays.values())])
 
 
 def _unpacked(content: bytes) -> Embedding:

@@ -77,7 +77,7 @@ class Embedding:
     ----------
     model : id and digest of the model, ``"id@digest"``; another model refuses this embedding
     size : (H, W) of the original image in pixels
-    arrays : named arrays, read-only
+    arrays : named arrays; read-only views of those given, whose own flags stay
     """
 
     model: str
@@ -85,9 +85,10 @@ class Embedding:
     arrays: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for array in self.arrays.values():
-            array.setflags(write=False)
-        object.__setattr__(self, "arrays", MappingProxyType(dict(self.arrays)))
+        views = {name: array.view() for name, array in self.arrays.items()}
+        for view in views.values():
+            view.setflags(write=False)
+        object.__setattr__(self, "arrays", MappingProxyType(views))
 
     @property
     def nbytes(self) -> int:

@@ -15,6 +15,12 @@ def embedding(size_bytes: int) -> Embedding:
     return Embedding("model@1", (4, 4), {"features": np.ones(size_bytes // 4, np.float32)})
 
 
+def test_an_embedding_reads_what_a_model_kept_and_leaves_it_writable() -> None:
+    picture = np.zeros((2, 2), np.uint8)
+    kept = Embedding("model@1", (2, 2), {"picture": picture}).arrays["picture"]
+    assert np.shares_memory(kept, picture) and not kept.flags.writeable and picture.flags.writeable
+
+
 def maker(size_bytes: int, calls: list[int]) -> Callable[[], Embedding]:
     def make() -> Embedding:
         calls.append(size_bytes)
