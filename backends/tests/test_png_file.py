@@ -60,8 +60,11 @@ def test_a_truncated_picture_is_left_to_the_other_library(tmp_path: Path) -> Non
 @pytest.mark.filterwarnings("error")
 def test_pictures_too_large_for_pillow_are_left_to_the_other_library(tmp_path: Path, size: tuple[int, int]) -> None:
     path = tmp_path / "a.png"
-    header = b"IHDR" + struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header)))
+    chunks = (b"IHDR", struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(bytes(99)))
+    whole = [
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(whole))
     assert read_png(path) is None
 
 
