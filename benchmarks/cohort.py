@@ -2,7 +2,7 @@
 
 ``python benchmarks/cohort.py --cases 1000`` makes small phantoms in a temporary folder, runs ``medsamlite batch`` on
 them while workers are killed and the disk is too small, again with a larger disk, and again with the faults
-repaired.  After each run every case must be where it belongs.  ``--scaling`` measures one worker against several.
+repaired.  After each run every case must be where it belongs.
 """
 
 from __future__ import annotations
@@ -18,104 +18,15 @@ import tempfile
 import threading
 import time
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import psutil
 import SimpleITK as sitk
+from cohort_files import ORGANS, SIZE, Member, make_cohort, write_table
 from medsam_backends.cli.main import main as medsamlite
-from medsam_backends.phantom import Phantom, make_phantom
 
-SIZE, SPACING_MM = (72, 52, 10), (4.8, 4.8, 14.0)
-ORGANS = ("liver", "spleen")
-ENDINGS = (".seg.nrrd", ".nii.gz", ".nii", ".nrrd")
-FAULTS = ("missing", "empty", "truncated", "text", "inverted", "outside", "words")
-"""What is wrong with some cases: three kinds of files, three of boxes, and no file at all."""
-DICOM_EVERY, CHECKED_EVERY = 25, 40
-
-
-@dataclass(frozen=True)
-class Member:
-    """A case of the cohort; `fault` is empty for most."""
-
-    image: str
-    boxes: str
-    output: str
-    fault: str
-
-    def row(self, *, repaired: bool) -> list[str]:
-        wrong = {"inverted": "30 30 5 10 10 2", "outside": "500 500 2 510 510 4", "words": "left kidney"}
-        return [
-            self.image,
-            self.boxes if repaired else wrong.get(self.fault, self.boxes),
-            ";".join(ORGANS),
-            self.output,
-        ]
-
-
-def make_cohort(folder: Path, count: int, rng: random.Random) -> list[Member]:
-    """Write the images, sound and damaged."""
-    faults = {n: FAULTS[k % len(FAULTS)] for k, n in enumerate(rng.sample(range(count), max(len(FAULTS), count // 7)))}
-    members = []
-    for n in range(count):
-        phantom = make_phantom(SIZE, SPACING_MM, seed=n)
-        boxes = ";".join(" ".join(map(str, phantom.box(organ, 1))) for organ in ORGANS)
-        dicom = n % DICOM_EVERY == 0 and n not in faults
-        image = f"{n:04}" if dicom else f"{n:04}.nii.gz"
-        output = f"group {n % 3}/{n:04}{'.dcm' if dicom and n % 2 else ENDINGS[n % len(ENDINGS)]}"
-        members.append(Member(image, boxes, output, faults.get(n, "")))
-        write_image(phantom, folder / image)
-        damage(folder / image, faults.get(n, ""))
-    return members
-
-
-def write_image(phantom: Phantom, path: Path) -> None:
-    """A file, or a folder of DICOM images where the name has no ending."""
-    volume = phantom.volume
-    image = sitk.GetImageFromArray(volume.array)
-    image.SetSpacing(volume.spacing_mm)
-    image.SetOrigin(volume.origin_mm)
-    image.SetDirection(volume.direction.ravel().tolist())
-    if path.suffix:
-        sitk.WriteImage(image, str(path))
-        return
-    path.mkdir()
-    uid = f"1.2.826.0.1.3680043.10.543.{path.name.lstrip('0') or '0'}"
-    across, down = volume.direction[:, 0], volume.direction[:, 1]
-    for k in range(SIZE[2]):
-        slice_ = image[:, :, k : k + 1]
-        tags = {
-            **{"0008|0060": "CT", "0010|0010": "Phantom", "0010|0020": path.name, "0018|0050": str(SPACING_MM[2])},
-            **{"0020|000d": f"{uid}.1", "0020|000e": f"{uid}.2", "0020|0052": f"{uid}.3", "0008|0018": f"{uid}.4.{k}"},
-            "0020|0032": "\\".join(f"{value:.6f}" for value in slice_.GetOrigin()),
-            "0020|0037": "\\".join(f"{value:.6f}" for value in (*across, *down)),
-            **{"0020|0013": str(k), "0028|1052": "0", "0028|1053": "1", "0008|0016": "1.2.840.10008.5.1.4.1.1.2"},
-        }
-        for tag, value in tags.items():
-            slice_.SetMetaData(tag, value)
-        writer = sitk.ImageFileWriter()
-        writer.KeepOriginalImageUIDOn()
-        writer.SetFileName(str(path / f"{k}.dcm"))
-        writer.Execute(slice_)
-
-
-def damage(path: Path, fault: str) -> None:
-    """Put the fault into the file, the sound one kept beside it."""
-    if fault not in ("missing", "empty", "truncated", "text"):
-        return
-    sound = path.read_bytes()
-    (path.parent / f"{path.name}.sound").write_bytes(sound)
-    path.unlink()
-    if fault != "missing":
-        path.write_bytes({"empty": b"", "truncated": sound[: len(sound) // 2], "text": b"no image"}[fault])
-
-
-def write_table(path: Path, members: list[Member], *, repaired: bool) -> None:
-    with open(path, "w", encoding="utf-8", newline="") as stream:
-        csv.writer(stream).writerows(
-            [["image", "boxes", "names", "output"], *(member.row(repaired=repaired) for member in members)]
-        )
+CHECKED_EVERY = 40
 
 
 class Disk:
@@ -263,27 +174,6 @@ def same_as_single(folder: Path, made: Path, member: Member, options: list[str])
     return status == 0 and single.read_bytes() == (made / member.output).read_bytes()
 
 
-def show_scaling(folder: Path, count: int, options: list[str], workers: int) -> None:
-    members = [member for member in make_cohort(folder, count, random.Random(count)) if not member.fault]
-    write_table(folder / "cases.csv", members, repaired=True)
-    spent = {}
-    for number in (1, workers):
-        started = time.perf_counter()
-        command = [
-            sys.executable,
-            "-m",
-            "medsam_backends",
-            "batch",
-            str(folder / "cases.csv"),
-            "--workers",
-            str(number),
-        ]
-        subprocess.run([*command, "--output", str(folder / f"out{number}"), *options], check=True, capture_output=True)
-        spent[number] = time.perf_counter() - started
-        print(f"{number} workers: {len(members)} cases in {spent[number]:.1f} s", flush=True)
-    print(f"ratio {spent[1] / spent[workers]:.2f}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=1000)
@@ -291,17 +181,12 @@ def main() -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--kills", type=int, default=3, help="workers killed in each of the first two runs")
     parser.add_argument("--mount", action="store_true", help="a small tmpfs as the full disk; needs root")
-    parser.add_argument("--scaling", action="store_true", help="measure one worker against --workers instead")
     given = parser.parse_args()
     options = ["--model", given.model] if given.model else []
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="medsamlite-cohort-") as folder:
-        if given.scaling:
-            show_scaling(Path(folder), given.cases, options, given.workers)
-        else:
-            show_faults(
-                Path(folder), given.cases, [*options, "--workers", str(given.workers)], given.kills, mount=given.mount
-            )
+        options += ["--workers", str(given.workers)]
+        show_faults(Path(folder), given.cases, options, given.kills, mount=given.mount)
     print(f"{time.perf_counter() - started:.0f} s")
 
 
