@@ -5,6 +5,7 @@ import slicer
 from medsam_backends.errors import MedSAMLiteError
 from slicer.i18n import tr as _
 
+from .JobRunner import JobRunner
 from .Worker import Job
 
 __all__ = ["ModelDialog"]
@@ -14,10 +15,18 @@ _MODALITIES_WIDTH = 190
 
 
 class ModelDialog:
-    """Downloads run on the logic's worker; the window stays usable meanwhile, and closing it cancels them."""
+    """Stays open beside the panel.
 
-    def __init__(self, models, logic, parent=None):
-        self.models, self.logic = models, logic
+    A download has a worker of its own, so that one goes on segmenting meanwhile; closing the window cancels it.
+
+    Parameters
+    ----------
+    changed : called after a model came, or went
+    """
+
+    def __init__(self, models, changed, parent=None):
+        self.models, self.changed = models, changed
+        self.worker = JobRunner()
         self.rows = []
         self.job = None
         self.wanted = None  # the row that is installed or imported
@@ -46,11 +55,17 @@ class ModelDialog:
         self.closeButton = self._button(buttons, _("Close"), self.dialog.accept)
         self.table.connect("itemSelectionChanged()", self.onSelected)
         self.dialog.connect("finished(int)", lambda _result: self.onCancel())
-        self.fill()
 
-    def run(self):
-        """Show the window until it is closed."""
-        self.dialog.exec_() if hasattr(self.dialog, "exec_") else self.dialog.exec()
+    def show(self):
+        """Open the window, or bring it to the front."""
+        self.fill()
+        self.dialog.show()
+        self.dialog.activateWindow()
+
+    def close(self):
+        """End what it does, and the window, for good."""
+        self.worker.close()
+        self.dialog.hide()
 
     def fill(self):
         self.rows = self.models.rows()
@@ -148,7 +163,7 @@ class ModelDialog:
 
         self.wanted = row
         self.job = Job(function, progress=tell, finished=self._finished, kind="model")
-        self.logic.worker.submit(self.job)
+        self.worker.submit(self.job)
         self.onSelected()
         self.detail.setText(text)
 
@@ -161,6 +176,7 @@ class ModelDialog:
             self.detail.setText(_("Cancelled: nothing was installed."))
         elif job.error is not None:
             self.detail.setText(str(job.error))
+        self.changed()
 
     def _try(self, call):
         try:
@@ -169,6 +185,7 @@ class ModelDialog:
             self._failed(error)
         else:
             self.fill()
+            self.changed()
 
     def _failed(self, error):
         self.onSelected()

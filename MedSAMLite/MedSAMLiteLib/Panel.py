@@ -20,6 +20,7 @@ from .Corrections import Corrections
 from .DependencySetup import DependencySetup
 from .Logic import MedSAMLiteLogic
 from .ModalityChoice import ModalityChoice
+from .ModelDialog import ModelDialog
 from .ModelManager import ModelManager
 from .ModelPicture import ModelPicture
 from .Placement import Placement
@@ -52,9 +53,10 @@ class Panel(VTKObservationMixin):
         self.status = StatusLine(self.ui.statusLabel, self.ui.progressBar, self.logic)
         self.logic.changed, self.logic.failed, self.logic.finished = self.refresh, self.showError, self.status.finished
         self.setup = DependencySetup(resourcePath("requirements.txt"))
-        self.setupView = SetupView(self.ui, self.setup, self.onInstalled)
+        self.setupView = SetupView(self.ui, self.setup, self.onModelsChanged)
         self.buttons = ButtonStates(self.ui, self.logic, self.setup)
         self.models = ModelManager()
+        self.modelDialog = ModelDialog(self.models, self.onModelsChanged, self.widget)
         self.preview = SlicePreview(self.logic)
         self.prefetch = Prefetch(self.logic, self.preview)
         self.placement = Placement(self.showError, self.refresh)
@@ -104,6 +106,7 @@ class Panel(VTKObservationMixin):
         self.follower.close()
         self.preview.close()
         self.prefetch.close()
+        self.modelDialog.close()
         self.logic.changed, self.logic.finished = lambda: None, lambda job: None
         self.logic.close()
 
@@ -208,15 +211,9 @@ class Panel(VTKObservationMixin):
             return
         self.status.say(_("Undone: {what}").format(what=self.logic.undo(node)))
 
-    def onInstalled(self):
+    def onModelsChanged(self):
         self.choices.fillModels(self._parameters)
-        self.refresh()
-
-    def onManageModels(self):
-        from .ModelDialog import ModelDialog
-
-        ModelDialog(self.models, self.logic, self.widget).run()
-        self.choices.fillModels(self._parameters)
+        self.preview.setBox(None)  # its mask may be of a model that was replaced
         self.refresh()
 
     # Showing
@@ -280,7 +277,7 @@ class Panel(VTKObservationMixin):
     def _connect(self):
         ui, scene = self.ui, slicer.mrmlScene
         for button, slot in (
-            (ui.manageModelsButton, self.onManageModels),
+            (ui.manageModelsButton, self.modelDialog.show),
             (ui.addBoxButton, lambda: self.onAddBox(False)),
             (ui.addFlatBoxButton, lambda: self.onAddBox(True)),
             (ui.deleteBoxButton, self.onDeleteBox),

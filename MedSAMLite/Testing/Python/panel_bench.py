@@ -5,18 +5,23 @@ import time
 import shiboken6
 from host import qt_modules
 
-__all__ = ["APP", "delete", "draw", "enabled", "settle"]
+__all__ = ["APP", "delete", "draw", "drain", "enabled", "settle"]
 
 APP = qt_modules.start()
 
 
 def settle(panel, seconds=30):
-    """Let the worker and the timer run until nothing is left to do."""
+    """Let the panel's worker and timer run until nothing is left to do."""
+    drain(panel.logic.worker, seconds)
+
+
+def drain(worker, seconds=30):
+    """Let a worker and its timer run until nothing is left to do."""
     end = time.monotonic() + seconds
-    while panel.logic.worker.activeJobs and time.monotonic() < end:
+    while worker.activeJobs and time.monotonic() < end:
         APP.processEvents()
         time.sleep(0.002)
-    assert not panel.logic.worker.activeJobs
+    assert not worker.activeJobs
 
 
 def delete(widget):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import sys
 import threading
 import time
@@ -19,15 +20,15 @@ from file_server import FileServer  # noqa: E402
 from medsam_backends.checkpoints import importable, published_model, sources  # noqa: E402
 from medsam_backends.checkpoints.catalogue import PublishedFile  # noqa: E402
 from medsam_backends.checkpoints.state_dict import expected_tensors  # noqa: E402
-from panel_bench import APP, settle  # noqa: E402
+from panel_bench import APP, drain, draw, settle  # noqa: E402
+from phantoms import tinyModel  # noqa: E402
 
 
 @pytest.fixture
 def dialog(panel, tmp_path, monkeypatch):
-    from MedSAMLiteLib.ModelDialog import ModelDialog
-
     monkeypatch.setenv("MEDSAMLITE_MODELS", str(tmp_path))
-    return ModelDialog(panel.models, panel.logic, panel.widget)
+    panel.ui.manageModelsButton.click()
+    return panel.modelDialog
 
 
 def select(dialog, identifier):
@@ -55,7 +56,7 @@ def test_every_importable_model_is_offered_with_its_page_and_figures(dialog):
     assert "https://github.com/hieplpvip/medficientsam" in text and "DSC 86.4 %, NSD 8" in text
 
 
-def test_a_download_shows_its_progress_and_becomes_a_model(panel, dialog, monkeypatch, tmp_path):
+def test_a_download_shows_its_progress_and_becomes_a_model(dialog, monkeypatch, tmp_path):
     content = hand.checkpoint(tmp_path / "a.pth", hand.standin_state(expected_tensors("rep-medsam"))).read_bytes()
     told = []
     with FileServer(content).running() as server:
@@ -65,31 +66,92 @@ def test_a_download_shows_its_progress_and_becomes_a_model(panel, dialog, monkey
         monkeypatch.setattr(dialog.detail, "setText", lambda text: told.append(text) or original(text))
         dialog.installButton.click()
         assert not dialog.installButton.isEnabled() and dialog.cancelButton.isEnabled()
-        settle(panel, 120)
+        drain(dialog.worker, 120)
     assert any(" of 42." in text for text in told)
     assert not dialog.cancelButton.isEnabled()
     assert [row.state for row in dialog.rows if row.id == "rep-medsam"] == ["ready"]
 
 
-def test_a_cancelled_download_leaves_nothing(panel, dialog, monkeypatch, tmp_path):
+def untilBytesCame(dialog):
+    end = time.monotonic() + 30
+    while " MB" not in dialog.detail.text() and time.monotonic() < end:
+        APP.processEvents()
+
+
+def test_a_cancelled_download_leaves_nothing(dialog, monkeypatch, tmp_path):
     with FileServer(b"", endless=True).running() as server:
         publish(server, b"anything", monkeypatch)
         select(dialog, "rep-medsam")
         dialog.installButton.click()
-        end = time.monotonic() + 30
-        while " MB" not in dialog.detail.text() and time.monotonic() < end:
-            APP.processEvents()
+        untilBytesCame(dialog)
         dialog.cancelButton.click()
-        settle(panel)
+        drain(dialog.worker)
     assert dialog.detail.text().startswith("Cancelled") and list(tmp_path.iterdir()) == []
 
 
+def test_one_goes_on_segmenting_during_a_download(panel, dialog, monkeypatch, tmp_path, volume):
+    tinyModel(tmp_path / "tiny")
+    box = panel.logic.addBox(volume, (12, 12, 4, 52, 52, 15))
+    with FileServer(b"", endless=True).running() as server:
+        publish(server, b"anything", monkeypatch)
+        select(dialog, "rep-medsam")
+        dialog.installButton.click()
+        untilBytesCame(dialog)
+        panel.ui.applyButton.click()
+        settle(panel)
+        assert panel.logic.stateOf(box) == "segmented"
+        assert dialog.dialog.isVisible() and not dialog.dialog.isModal() and dialog.job.state == "running"
+        dialog.closeButton.click()
+        drain(dialog.worker)
+    assert dialog.job.isCancelled and [path.name for path in tmp_path.iterdir()] == ["tiny"]
+
+
+def test_a_download_ends_with_the_panel(dialog, monkeypatch, tmp_path):
+    with FileServer(b"", endless=True).running() as server:
+        publish(server, b"anything", monkeypatch)
+        select(dialog, "rep-medsam")
+        dialog.installButton.click()
+        untilBytesCame(dialog)
+        dialog.close()
+        assert not dialog.worker._thread.is_alive()
+    assert dialog.job.state == "cancelled" and not dialog.dialog.isVisible() and not list(tmp_path.iterdir())
+
+
+def test_the_panel_follows_a_model_that_is_deleted_and_one_that_takes_its_place(
+    panel, dialog, view, monkeypatch, tmp_path, tmp_path_factory
+):
+    import qt
+
+    def shown():
+        label = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLabelMapVolumeNode")
+        return None if label is None else int(slicer.util.arrayFromVolume(label).sum())
+
+    tinyModel(tmp_path / "tiny")
+    blind = tinyModel(tmp_path_factory.mktemp("source") / "blind", "tiny")
+    description = json.loads((blind / "model.json").read_text())
+    description["output"]["threshold"] = 1.0
+    (blind / "model.json").write_text(json.dumps(description))
+    draw(panel, view)
+    assert shown() > 400
+    dialog.show()
+    select(dialog, "tiny")
+    monkeypatch.setattr(slicer.util, "confirmOkCancelDisplay", lambda text, **_: True)
+    dialog.deleteButton.click()
+    settle(panel)
+    assert shown() is None and "no model 'tiny'" in panel.ui.statusLabel.text()
+    assert "(missing)" in panel.ui.modelComboBox.currentText()
+    monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: str(blind))
+    dialog.addButton.click()
+    settle(panel)
+    assert shown() == 0 and panel.ui.modelComboBox.currentText() == "Test model tiny"
+
+
 @pytest.mark.parametrize("moment", ["while it is imported", "once it is there"])
-def test_what_is_said_of_a_late_cancel_is_what_is_there(panel, dialog, monkeypatch, tmp_path, moment):
+def test_what_is_said_of_a_late_cancel_is_what_is_there(dialog, monkeypatch, tmp_path, tmp_path_factory, moment):
     import qt
 
     state = hand.standin_state(expected_tensors("litemedsam"))
-    checkpoint = hand.checkpoint(tmp_path.parent / "lite_medsam.pth", state)
+    checkpoint = hand.checkpoint(tmp_path_factory.mktemp("source") / "lite_medsam.pth", state)
     monkeypatch.setattr(qt.QFileDialog, "getOpenFileName", lambda *_: (str(checkpoint), ""))
     importFile, reached, free = dialog.models.importFile, threading.Event(), threading.Event()
 
@@ -104,7 +166,7 @@ def test_what_is_said_of_a_late_cancel_is_what_is_there(panel, dialog, monkeypat
     assert reached.wait(30)
     dialog.cancelButton.click()
     free.set()
-    settle(panel)
+    drain(dialog.worker)
     isThere = (tmp_path / "litemedsam" / "model.json").is_file()
     assert isThere == (moment == "once it is there")
     assert isThere == any(row.id == "litemedsam" and row.state == "ready" for row in dialog.rows)
@@ -112,16 +174,16 @@ def test_what_is_said_of_a_late_cancel_is_what_is_there(panel, dialog, monkeypat
     assert dialog.detail.text() == said
 
 
-def test_a_wrong_file_is_told_and_leaves_nothing(panel, dialog, monkeypatch, tmp_path):
+def test_a_wrong_file_is_told_and_leaves_nothing(dialog, monkeypatch, tmp_path):
     with FileServer(b"another").running() as server:
         publish(server, b"the published", monkeypatch)
         select(dialog, "rep-medsam")
         dialog.installButton.click()
-        settle(panel)
+        drain(dialog.worker)
     assert "git blob id differs" in dialog.detail.text() and list(tmp_path.iterdir()) == []
 
 
-def test_a_model_of_several_parts_is_imported_from_a_folder(panel, dialog, monkeypatch, tmp_path):
+def test_a_model_of_several_parts_is_imported_from_a_folder(dialog, monkeypatch, tmp_path):
     import qt
 
     chosen = tmp_path / "downloads"
@@ -129,5 +191,5 @@ def test_a_model_of_several_parts_is_imported_from_a_folder(panel, dialog, monke
     monkeypatch.setattr(qt.QFileDialog, "getExistingDirectory", lambda *_: str(chosen))
     assert select(dialog, "daft").isFolder
     dialog.importButton.click()
-    settle(panel)
+    drain(dialog.worker)
     assert "holds no part of DAFT" in dialog.detail.text()

@@ -120,10 +120,9 @@ def test_models_are_listed_added_and_deleted(panel, tmp_path):
     assert {row.id for row in panel.models.rows() if row.source == "user"} == {"tiny"}
 
 
-def test_the_model_dialog_shows_every_model(panel, tmp_path):
-    from MedSAMLiteLib.ModelDialog import ModelDialog
-
-    dialog = ModelDialog(panel.models, panel.logic, panel.widget)
+def test_the_model_dialog_shows_every_model(panel):
+    panel.ui.manageModelsButton.click()
+    dialog = panel.modelDialog
     names = [dialog.table.item(row, 0).text() for row in range(dialog.table.rowCount())]
     assert "Test model tiny" in names and any("LiteMedSAM" in name for name in names)
     dialog.table.selectRow(names.index("Test model tiny"))
