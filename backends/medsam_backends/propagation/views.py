@@ -70,13 +70,21 @@ class Views:
 
 @dataclass(eq=False)
 class ViewedObject:
-    """One object under the rule, and what the user's own prompts said of their slices."""
+    """One object under the rule.
+
+    Attributes
+    ----------
+    said : what the user's own prompts said of their slices, and how sure the model was
+    fused : the fusion network's cube and what it adds to the logits
+    shown : what the views say of the slices that it was shown, until they are asked for again; at most one a cell
+    """
 
     rule: Views
     maps: SliceMaps
     sides: list[SideView]
     said: dict[int, tuple[Logits, float]] = field(default_factory=dict)
     fused: tuple[Cube, NDArray[np.float32]] | None = None
+    shown: dict[int, Logits] = field(default_factory=dict)
 
     def look(self, todo: list[int]) -> Iterator[SliceResult]:
         """Segment what is to be seen; the views across are spread over the slices, so that progress is even."""
@@ -115,19 +123,30 @@ class ViewedObject:
         own, whole = Region.of(replace(request, keys={}), model.shape[1:]), self.maps.region
         rows, columns = slice(own.y0 - whole.y0, own.y1 - whole.y0), slice(own.x0 - whole.x0, own.x1 - whole.x0)
         slices = range(request.first, request.last + 1)
-        logits = cube.logits(lambda index: self.agreed(index)[rows, columns], own, slices)
+
+        def seen(index: int) -> Logits:
+            self.shown[index] = self._together(index)
+            return self.shown[index][rows, columns]
+
+        logits = cube.logits(seen, own, slices)
         self.fused = cube, fusion(CubeView(cube.picture(model.plane), cube.valid(), logits, cube.voxels_per_cell))
 
     def agreed(self, index: int) -> Logits:
         """What the views, and the fusion network once it was asked, say of a slice, before the user's own word."""
+        logits = self.shown.pop(index, None)
+        if logits is None:
+            logits = self._together(index)
+        if self.fused is None:
+            return logits
+        cube, change = self.fused
+        return logits + cube.plane(change, self.maps.region, index)
+
+    def _together(self, index: int) -> Logits:
+        """The views' mean, weighed against the ellipsoid."""
         rule, maps = self.rule, self.maps
         total = maps.smoothed(index, rule.smooth) + sum(rule.weight * side.plane(index) for side in self.sides)
         mean = total / (1 + rule.weight * len(self.sides))
-        logits = mean + rule.shape * maps.region.ellipsoid(maps.request, index)
-        if self.fused is not None:
-            cube, change = self.fused
-            logits = logits + cube.plane(change, maps.region, index)
-        return np.asarray(logits, np.float32)
+        return np.asarray(mean + rule.shape * maps.region.ellipsoid(maps.request, index), np.float32)
 
     def change(self, key: int) -> Logits:
         """What the user's prompt changes on its slice, against the box alone, as the user's own view sees it."""
