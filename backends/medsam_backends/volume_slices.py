@@ -6,20 +6,19 @@ import functools
 import os
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .ahead import Ahead
 from .backend import Backend
 from .boxes import Axis
 from .cache import EmbeddingCache
 from .errors import Cancelled
 from .intensity import IntensityTransform
-from .runtimes import usable_cores
 from .slices import SliceStack
 from .timings import Stopwatch, Timings
 from .types import Embedding, Prediction, Prompt
@@ -32,13 +31,6 @@ __all__ = ["VolumeSlices"]
 
 _TURNS: WeakKeyDictionary[Backend, AbstractContextManager[object]] = WeakKeyDictionary()
 """Held while a backend encodes, whatever the volume: most must not do so in two threads at once."""
-
-
-class _Coming(NamedTuple):
-    """What another thread is at: the answer to `prompt`, or the embedding alone when that is None."""
-
-    prompt: Prompt | None
-    future: Future[list[Prediction]] | Future[Embedding]
 
 
 class VolumeSlices:
@@ -74,7 +66,7 @@ class VolumeSlices:
         self._pictures: dict[int, NDArray[np.uint8]] = {}
         self._clock = Stopwatch()
         self._turn = _TURNS.setdefault(backend, nullcontext() if backend.at_once > 1 else threading.Lock())
-        self._coming: dict[tuple[Axis, int], _Coming] = {}
+        self._ahead = Ahead(backend.at_once, backend.batch, self._decode_many)
         self._views: dict[Axis, VolumeSlices] = {}
 
     @property
@@ -91,7 +83,7 @@ class VolumeSlices:
             view = VolumeSlices(self._backend, stack, self._transform, self._cache, self._fingerprint)
             view.cancelled = lambda: self.cancelled()
             view.store = self.store
-            view._clock, view._coming = self._clock, self._coming
+            view._clock, view._ahead = self._clock, self._ahead
             self._views[axis] = view
         return self._views[axis]
 
@@ -155,24 +147,15 @@ class VolumeSlices:
     def expect(self, index: int, prompt: Prompt) -> None:
         """Slice `index` will be asked for `prompt` soon: work on it begins where there is a core for it.
 
-        Of a model that can work on several slices at once, all is done ahead, else the slice is encoded.  What goes
-        wrong is raised when the slice is asked for.
+        What goes wrong is raised when the slice is asked for.
         """
-        at_once = self._backend.at_once
-        if (self.axis, index) in self._coming or len(self._coming) >= 2 * at_once or self.cancelled():
-            return
-        if at_once > 1:
-            coming = _Coming(prompt, _threads(at_once).submit(self._answer, index, [prompt]))
-        elif usable_cores() > 1 and self.key(index) not in self._cache:
-            coming = _Coming(None, _threads(1).submit(self.embedding, index))
-        else:
-            return
-        self._coming[self.axis, index] = coming
+        if not self.cancelled():
+            embed = functools.partial(self._embedding_unless_cancelled, index)
+            self._ahead.expect((self.axis, index), prompt, embed, self.key(index) in self._cache)
 
     def forget_expected(self) -> None:
         """Give up what was expected and is not being worked on yet, on this axis and the views of others."""
-        while self._coming:
-            self._coming.popitem()[1].future.cancel()
+        self._ahead.forget()
 
     def predict(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
         """Segment the objects of `prompts` on a slice.
@@ -182,22 +165,26 @@ class VolumeSlices:
         Cancelled
             If the user cancelled.
         """
-        coming = self._coming.pop((self.axis, index), None)
-        if coming is not None and not self.cancelled():
-            made = coming.future.result()
-            if isinstance(made, Embedding):
-                return self._decode(made, prompts)
-            if coming.prompt is not None and len(prompts) == 1 and _alike(coming.prompt, prompts[0]):
-                return made
-        return self._answer(index, prompts)
-
-    def _answer(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
+        expected = self._ahead.take((self.axis, index))
         self._check_cancelled()
-        return self._decode(self.embedding(index), prompts)
+        if expected is None:
+            return self._decode(self.embedding(index), prompts)
+        if len(prompts) == 1 and _alike(expected.prompt, prompts[0]):
+            return [self._ahead.answer(expected)]
+        return self._decode(expected.embedding(), prompts)
+
+    def _embedding_unless_cancelled(self, index: int) -> Embedding:
+        self._check_cancelled()
+        return self.embedding(index)
 
     def _decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Prediction]:
         with self._clock.decoding(len(prompts)):
             return self._backend.decode(embedding, prompts)
+
+    def _decode_many(self, asks: Sequence[tuple[Embedding, Prompt]]) -> list[Prediction]:
+        self._check_cancelled()
+        with self._clock.decoding(len(asks)):
+            return self._backend.decode_many(asks)
 
     def _encode(self, index: int) -> Embedding:
         if self.store is None:
@@ -236,9 +223,3 @@ def _alike(one: Prompt, other: Prompt) -> bool:
         return True
     plain = not one.points and not other.points and one.prior is None and other.prior is None
     return plain and (one.box, one.position, one.frame) == (other.box, other.position, other.frame)
-
-
-@functools.cache
-def _threads(count: int) -> ThreadPoolExecutor:
-    """The threads that work ahead, whatever volumes are at work."""
-    return ThreadPoolExecutor(count, "MedSAMLite ahead")

@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import ModelError
 from .folder_backend import FolderBackend
+from .manifest import Manifest
+from .named_session import NamedSession
 from .types import Embedding, Point, Prediction, Prompt
 from .window import Rect, covered, paste, sample, window_rect
 
@@ -17,6 +20,7 @@ __all__ = ["OUTSIDE", "WindowBackend", "point_planes"]
 OUTSIDE = -10.0
 """The logit given to pixels beyond the window: certainly not the object."""
 _POINT_SIGMA = 1.5  # cells; the width of a click in training
+_BATCH = 4  # windows: more gain nothing further, and wait longer for each other, or when the user cancels
 
 
 class WindowBackend(FolderBackend):
@@ -27,6 +31,9 @@ class WindowBackend(FolderBackend):
     encoder's input, ``scale`` (N, 2) log2 of pixels a cell, ``position`` (N, 2), ``prior``
     (N, 1, G, G), ``has_prior`` (N, 1) and ``points`` (N, 2, G, G); it gives ``logits``
     (N, 1, G, G) and ``iou`` (N, 1).  The embedding keeps the slice's picture.
+
+    Where the graph leaves the first axis of every input free, ``features`` may hold N maps, one a window, and windows
+    on several slices share a call; where it says 1, every window is a call.
     """
 
     decoder_inputs = ("features", "window", "valid", "rect", "scale", "position", "prior", "has_prior", "points")
@@ -36,20 +43,43 @@ class WindowBackend(FolderBackend):
             return {"picture": image.copy(order="K")}  # the caller's array may change later
         return {"picture": np.clip(np.rint(image), 0, 255).astype(np.uint8)}
 
+    def __init__(self, manifest: Manifest, runtime: str = "onnxruntime", threads: int = 0) -> None:
+        super().__init__(manifest, runtime, threads)
+        shapes = self._decoder.shapes.values() if isinstance(self._decoder, NamedSession) else ()
+        windows = [shape[0] for shape in shapes if shape]  # none where a runtime dropped an input that is not used
+        if windows and not any(isinstance(count, int) for count in windows):
+            self.batch = _BATCH
+
     def decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Prediction]:
-        self.check_prompts(embedding, prompts)
-        return [self._decode(embedding, prompt) for prompt in prompts]
+        self.check_prompts(embedding, prompts)  # all of them, before any is decoded
+        return self.decode_many([(embedding, prompt) for prompt in prompts])
 
-    def _decode(self, embedding: Embedding, prompt: Prompt) -> Prediction:
-        grid = self.manifest.window["grid"]
-        rect = window_rect(self.image_box(prompt, embedding.size), self.manifest.window["scale"])
-        features = embedding.arrays["features"].astype(np.float32, copy=False)
-        got = self._decoder.run({"features": features, **self._planes(embedding, prompt, rect, grid)})
-        logits = got["logits"][0, 0]
-        iou = min(1.0, max(0.0, float(got["iou"].reshape(-1)[0])))
-        return _WindowPrediction(embedding.size, iou, logits, rect)
+    def decode_many(self, asks: Sequence[tuple[Embedding, Prompt]]) -> list[Prediction]:
+        for embedding, prompt in asks:
+            self.check_prompts(embedding, [prompt])
+        calls = (asks[first : first + self.batch] for first in range(0, len(asks), self.batch))
+        return [prediction for call in calls for prediction in self._decode(call)]
 
-    def _planes(self, embedding: Embedding, prompt: Prompt, rect: Rect, grid: int) -> dict[str, NDArray[np.float32]]:
+    def _decode(self, asks: Sequence[tuple[Embedding, Prompt]]) -> list[Prediction]:
+        """The windows of one call."""
+        grid, scale = self.manifest.window["grid"], self.manifest.window["scale"]
+        rects = [window_rect(self.image_box(prompt, embedding.size), scale) for embedding, prompt in asks]
+        feeds = [self._feeds(*ask, rect, grid) for ask, rect in zip(asks, rects, strict=True)]
+        whole = feeds[0] if len(feeds) == 1 else {n: np.concatenate([feed[n] for feed in feeds]) for n in feeds[0]}
+        got = self._decoder.run(whole)
+        ious = np.clip(got["iou"].reshape(-1), 0, 1).tolist()
+        if not len(got["logits"]) == len(ious) == len(asks):
+            raise ModelError(
+                f"{self.manifest.decoder.path.name} answers {len(got['logits'])} and {len(ious)} times when asked for "
+                f"{len(asks)} windows: fix the first axis of its inputs to 1."
+            )
+        return [
+            _WindowPrediction(embedding.size, iou, logits, rect)
+            for (embedding, _), iou, logits, rect in zip(asks, ious, got["logits"][:, 0], rects, strict=True)
+        ]
+
+    def _feeds(self, embedding: Embedding, prompt: Prompt, rect: Rect, grid: int) -> dict[str, NDArray[np.float32]]:
+        """One window's inputs of the decoder."""
         uses = self.spec.prompts
         prior = np.zeros((grid, grid), np.float32)
         has_prior = prompt.prior is not None and "prior" in uses
@@ -59,6 +89,7 @@ class WindowBackend(FolderBackend):
         position = prompt.position if "position" in uses else None
         cells = np.array([rect[2] - rect[0], rect[3] - rect[1]], np.float64) / grid
         return {
+            "features": embedding.arrays["features"].astype(np.float32, copy=False),
             "window": np.broadcast_to(sample(embedding.arrays["picture"], rect, grid), (3, grid, grid))[None],
             "valid": covered(rect, embedding.size, grid)[None, None],
             "rect": (np.array([rect]) / max(embedding.size)).astype(np.float32),

@@ -28,14 +28,17 @@ def sam_model(folder: Path, identifier: str = "tiny", edit: Callable[[dict[str, 
     return _write(folder, _manifest(identifier), sam_encoder(), sam_decoder(), edit)
 
 
-def window_model(folder: Path, identifier: str = "window") -> Path:
-    """The same by a window: a click adds its bump, times 1000, to the brightness, a prior its mask, times 50."""
+def window_model(folder: Path, identifier: str = "window", windows: int | str = 1) -> Path:
+    """The same by a window: a click adds its bump, times 1000, to the brightness, a prior its mask, times 50.
+
+    `windows` is the first axis of the decoder's inputs, a name where it is free.
+    """
     manifest = _manifest(identifier)
     manifest["prompts"] = ["box", "points", "prior", "position"]
     manifest["input"]["interpolation"] = "window"
     manifest["window"] = {"grid": GRID, "scale": 1.0}
     manifest["decoder"]["kind"] = "window"
-    return _write(folder, manifest, sam_encoder(), _window_decoder(), None)
+    return _write(folder, manifest, sam_encoder(), _window_decoder(windows), None)
 
 
 def add_fusion(folder: Path) -> Path:
@@ -165,15 +168,10 @@ def sam_decoder(inside: str = "inside") -> onnx.GraphProto:
     return helper.make_graph(nodes, "decoder", inputs, outputs, _constants(constants))
 
 
-def _window_decoder() -> onnx.GraphProto:
-    one = {"features": [1, 3, SIDE, SIDE], "window": [1, 3, GRID, GRID], "valid": [1, 1, GRID, GRID], "rect": [1, 4]}
-    one |= {
-        "scale": [1, 2],
-        "position": [1, 2],
-        "prior": [1, 1, GRID, GRID],
-        "has_prior": [1, 1],
-        "points": [1, 2, GRID, GRID],
-    }
+def _window_decoder(windows: int | str) -> onnx.GraphProto:
+    one: dict[str, list[int]] = {"features": [3, SIDE, SIDE], "window": [3, GRID, GRID], "valid": [1, GRID, GRID]}
+    one |= {"rect": [4], "scale": [2], "position": [2], "prior": [1, GRID, GRID], "has_prior": [1]}
+    one |= {"points": [2, GRID, GRID]}
     constants = {
         "threshold": np.array(THRESHOLD, np.float32),
         "iou_value": np.array([[IOU]], np.float32),
@@ -192,10 +190,11 @@ def _window_decoder() -> onnx.GraphProto:
         helper.make_node("Mul", ["prior", "fifty"], ["pull"]),
         helper.make_node("Add", ["above", "push"], ["pushed"]),
         helper.make_node("Add", ["pushed", "pull"], ["logits"]),
-        helper.make_node("Identity", ["iou_value"], ["iou"]),
+        helper.make_node("Sub", ["has_prior", "has_prior"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "iou_value"], ["iou"]),
     ]
-    inputs = [_floats(name, shape) for name, shape in one.items()]
-    outputs = [_floats("logits", [1, 1, GRID, GRID]), _floats("iou", [1, 1])]
+    inputs = [_floats(name, [windows, *shape]) for name, shape in one.items()]
+    outputs = [_floats("logits", [windows, 1, GRID, GRID]), _floats("iou", [windows, 1])]
     return helper.make_graph(nodes, "decoder", inputs, outputs, _constants(constants))
 
 
@@ -243,7 +242,7 @@ def _manifest(identifier: str) -> dict[str, Any]:
     }
 
 
-def _floats(name: str, shape: Sequence[int]) -> onnx.ValueInfoProto:
+def _floats(name: str, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
 

@@ -6,16 +6,19 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.types import Prompt
+from medsam_research.models.segmenter import DECODER_INPUTS
 from medsam_research.training import checkpoint
 from medsam_research.training.average import Average
 from medsam_research.training.config import TrainConfig, from_arguments
 from medsam_research.training.distil import distil
-from medsam_research.training.export import export
+from medsam_research.training.export import MOST_HALF_DIFFERENCE, export, load_model
 from medsam_research.training.feed import stream_config, to_tensors
+from medsam_research.training.graphs import decoder_example
 from medsam_research.training.journal import read_rows
 from medsam_research.training.loss import dice_scores, segmentation_loss
 from medsam_research.training.schedule import ema_decay, rate_factor
@@ -143,6 +146,39 @@ def test_a_decoder_in_8_bits_gives_nearly_the_same_logits(tmp_path: Path) -> Non
     assert 0 < np.abs(plain - small).mean() < 0.1 * plain.std() + 0.02
     sizes = [(tmp_path / name / "decoder.onnx").stat().st_size for name in ("plain", "small")]
     assert sizes[1] < 0.7 * sizes[0]
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_windows_of_several_slices_share_a_call_of_the_exported_decoder(tmp_path: Path, small: bool) -> None:
+    trainer = Trainer(short(5), tmp_path / "run")
+    trainer.train_step(DiscStream().next())
+    trainer.save()
+    source = tmp_path / "run" / "checkpoint.pt"
+    feed = iter([DiscStream(seed=1).arrays()]) if small else None
+    export(source, "tiny", tmp_path / "model", feed)
+    decoder = onnxruntime.InferenceSession(tmp_path / "model" / "decoder.onnx", providers=["CPUExecutionProvider"])
+
+    def run(example: tuple[torch.Tensor, ...]) -> np.ndarray:
+        feeds = {name: value.numpy() for name, value in zip(DECODER_INPUTS, example, strict=True)}
+        return decoder.run(["logits"], feeds)[0]
+
+    for maps in (1, 3):
+        example = decoder_example(3, 64, seed=2, maps=maps)
+        together = run(example)
+        alone = [run(tuple(v[n : n + 1] if len(v) == 3 else v for v in example)) for n in range(3)]
+        np.testing.assert_allclose(together, np.concatenate(alone), atol=1e-4)
+        if not small:
+            expected = load_model(source)[0].decoder(*example)[0].detach().numpy()
+            np.testing.assert_allclose(together, expected, atol=MOST_HALF_DIFFERENCE)
+
+    backend = open_folder(tmp_path / "model", threads=1)
+    pictures = [np.random.default_rng(seed).integers(0, 255, (90, 120), np.uint8) for seed in range(6)]
+    asks = [(backend.encode(p), Prompt((20.0, 30.0 - n, 90.0, 70.0 + n))) for n, p in enumerate(pictures)]
+    assert backend.batch > 1
+    for (embedding, prompt), found in zip(asks, backend.decode_many(asks), strict=True):
+        [single] = backend.decode(embedding, [prompt])
+        np.testing.assert_allclose(found.logits, single.logits, atol=1e-4)
+        assert found.extent == single.extent
 
 
 def test_rate_rises_stays_and_falls() -> None:

@@ -28,8 +28,8 @@ def merged(model: Segmenter) -> Segmenter:
     return fuse(plain)  # type: ignore[return-value]
 
 
-def decoder_example(windows: int, grid: int, seed: int = 0) -> tuple[Tensor, ...]:
-    """Random inputs of the decoder, in the order of `DECODER_INPUTS`."""
+def decoder_example(windows: int, grid: int, seed: int = 0, maps: int = 1) -> tuple[Tensor, ...]:
+    """Random inputs of the decoder, in the order of `DECODER_INPUTS`; `maps` is 1 or the number of windows."""
     random = torch.Generator().manual_seed(seed)
 
     def uniform(*shape: int) -> Tensor:
@@ -39,7 +39,7 @@ def decoder_example(windows: int, grid: int, seed: int = 0) -> tuple[Tensor, ...
     rect = torch.cat([corner, corner + 0.1 + 0.4 * uniform(windows, 2)], 1)
     plane = (windows, 1, grid, grid)
     return (
-        uniform(1, FEATURE_CHANNELS, 32, 32) * 2 - 0.3,
+        uniform(maps, FEATURE_CHANNELS, 32, 32) * 2 - 0.3,
         uniform(windows, 3, grid, grid) * 255,
         (uniform(*plane) > 0.1).float(),
         rect,
@@ -51,9 +51,11 @@ def decoder_example(windows: int, grid: int, seed: int = 0) -> tuple[Tensor, ...
     )
 
 
-def _export(module: nn.Module, example: tuple[Tensor, ...], path: Path, names: tuple[list[str], list[str]]) -> None:
+def _export(
+    module: nn.Module, example: tuple[Tensor, ...], path: Path, names: tuple[list[str], list[str]], free: dict[str, str]
+) -> None:
+    """`free` names the first axis of the tensors where it is not fixed."""
     inputs, outputs = names
-    axes = {name: {0: "n"} for name in (*inputs, *outputs) if name not in ("image", "features")}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter that writes no second package's operators is deprecated
         torch.onnx.export(
@@ -63,7 +65,7 @@ def _export(module: nn.Module, example: tuple[Tensor, ...], path: Path, names: t
             input_names=inputs,
             output_names=outputs,
             opset_version=OPSET,
-            dynamic_axes=axes,
+            dynamic_axes={name: {0: axis} for name, axis in free.items()},
             dynamo=False,
         )
 
@@ -71,12 +73,14 @@ def _export(module: nn.Module, example: tuple[Tensor, ...], path: Path, names: t
 def write_encoder(model: Segmenter, path: Path) -> None:
     """``image`` (1, 3, 256, 256), float32 in 0..255, to ``features``."""
     assert model.encoder is not None
-    _export(model.encoder, (torch.rand(1, 3, 256, 256) * 255,), path, (["image"], ["features"]))
+    _export(model.encoder, (torch.rand(1, 3, 256, 256) * 255,), path, (["image"], ["features"]), {})
 
 
 def write_decoder(model: Segmenter, path: Path, grid: int) -> None:
-    """`DECODER_INPUTS`, all but the features with a free first dimension, to ``logits`` and ``iou``."""
-    _export(model.decoder, decoder_example(2, grid), path, (list(DECODER_INPUTS), ["logits", "iou"]))
+    """`DECODER_INPUTS` to ``logits`` and ``iou``, the first axis free: features are one map, or one for each window."""
+    names = list(DECODER_INPUTS), ["logits", "iou"]
+    free = {**dict.fromkeys((*names[0], *names[1]), "n"), "features": "maps"}
+    _export(model.decoder, decoder_example(2, grid), path, names, free)
 
 
 def halve_weights(path: Path) -> None:
