@@ -18,6 +18,7 @@ from .png_file import read_png
 
 __all__ = ["Volume", "read_image"]
 
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")  # their spacing is a printer's or screen's
 _MODALITY, _SERIES_NAME, _POSITION = "0008|0060", "0008|103e", "0020|0032"
 
 
@@ -58,6 +59,15 @@ class Volume:
     def voxel_ml(self) -> float:
         """Volume of a voxel in millilitres, of a sheared grid (a tilted gantry's) too."""
         return abs(float(np.linalg.det(self.direction * self.spacing_mm))) / 1000
+
+    @property
+    def pixel_mm2(self) -> float | None:
+        """Area of a pixel of one slice; None of a volume, and where the file does not tell it."""
+        pixel = self.spacing_mm[:2]
+        if self.size_ijk[2] > 1 or pixel == (1, 1) or (self.path and self.path.suffix.lower() in _PICTURES):
+            return None
+        across, down = (self.direction * self.spacing_mm).T[:2]
+        return float(np.linalg.norm(np.cross(across, down)))
 
 
 def read_image(path: str | os.PathLike[str]) -> Volume:

@@ -129,6 +129,28 @@ def test_a_2d_picture_takes_four_numbers(here: Path) -> None:
         assert (230, 158, 0) in {color for _, color in preview.getcolors(1 << 20)}, "the contour's colour"
 
 
+def test_a_slice_is_measured_in_pixels_and_where_its_spacing_is_known_in_mm2(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = int((brick()[6] == 200).sum())
+    Image.fromarray(brick()[6]).save("grey.png", dpi=(72, 72))
+    save(brick()[6], here / "known.nrrd", spacing=(0.5, 2.0))
+    save(brick()[6], here / "unknown.nrrd", spacing=(1.0, 1.0))
+    said = {"grey.png": "pixels  conf", "unknown.nrrd": "pixels  conf", "known.nrrd": f"pixels  {pixels:>9.2f} mm2"}
+    for name, size in said.items():
+        box = ["--box", "5", "3", "22", "27", "--output", "o.nrrd", "--report", "r.json", "--force"]
+        assert segment(name, *box) == 0
+        assert f"{pixels} {size}" in capsys.readouterr().out
+        [found] = json.loads((here / "r.json").read_text())["segments"]
+        assert found["volume_ml"] is None and found["area_mm2"] == (pixels if name == "known.nrrd" else None)
+
+
+def test_segments_of_one_name_are_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    boxes = ["--box", *BRICK_BOX, "--box", *BRICK_BOX, "--name", "a", "--name", "a"]
+    assert segment("ct.nii.gz", *boxes) == 0
+    assert "Note: 2 segments have the name 'a': only their order tells them apart." in capsys.readouterr().err
+
+
 def test_a_preview_shows_true_proportions(here: Path) -> None:
     save(brick(), here / "flat.nrrd", spacing=(1, 1, 4))
     assert segment("flat.nrrd", "--box", *BRICK_BOX, "--output", "o.nrrd", "--preview", "p.png") == 0

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from .. import __version__
+from ..image_reader import Volume
 from ..memory import peak_mib
 from ..segmenter import Segment
 from .job import Outcome
@@ -27,7 +29,7 @@ def describe(
     messages : sentences about the whole run, beside the image's own
     dice : of each segment with a known truth
     """
-    segments = [_segment(segment, outcome.image.voxel_ml) for segment in outcome.segments]
+    segments = [_segment(segment, outcome.image) for segment in outcome.segments]
     for segment, score in zip(segments, dice or (), strict=dice is not None):
         segment["dice"] = round(score, 4)
     peak = peak_mib()
@@ -52,7 +54,7 @@ def describe(
         "preset": transform.name,
         "window": [transform.low, transform.high],
         "segments": segments,
-        "messages": [*image.notes, *messages],
+        "messages": [*image.notes, *messages, *_namesakes(outcome.segments)],
         "time_s": _times(outcome, total_s),
         "cache": asdict(outcome.segmenter.cache.counters),
         "peak_memory_mib": None if math.isnan(peak) else round(peak, 1),
@@ -70,18 +72,32 @@ def lines(report: dict[str, Any]) -> Iterator[str]:
     for segment in report["segments"]:
         dice = f"  Dice {segment['dice']:.3f}" if "dice" in segment else ""
         yield (
-            f"{segment['name']:<{width}}  {segment['voxels']:>9} voxels  {segment['volume_ml']:>9.2f} ml  "
+            f"{segment['name']:<{width}}  {segment['voxels']:>9} {_size(segment)}  "
             f"confidence {segment['confidence']:.2f}{dice}"
         )
 
 
-def _segment(segment: Segment, voxel_ml: float) -> dict[str, Any]:
-    box = segment.target.box
+def _size(segment: dict[str, Any]) -> str:
+    """What is counted, and as much of its physical size as is known."""
+    if segment["volume_ml"] is not None:
+        return f"voxels  {segment['volume_ml']:>9.2f} ml"
+    return "pixels" if segment["area_mm2"] is None else f"pixels  {segment['area_mm2']:>9.2f} mm2"
+
+
+def _namesakes(segments: Sequence[Segment]) -> Iterator[str]:
+    for name, count in Counter(segment.name for segment in segments).items():
+        if count > 1:
+            yield f"{count} segments have the name '{name}': only their order tells them apart."
+
+
+def _segment(segment: Segment, image: Volume) -> dict[str, Any]:
+    box, area = segment.target.box, image.pixel_mm2
     return {
         "name": segment.name,
         "box": [*box.first, *box.last],
         "voxels": segment.voxels,
-        "volume_ml": segment.voxels * voxel_ml,
+        "volume_ml": None if image.size_ijk[2] == 1 else segment.voxels * image.voxel_ml,
+        "area_mm2": None if area is None else segment.voxels * area,
         "confidence": round(segment.confidence, 4),
         "slices": [{**asdict(report), "confidence": round(report.confidence, 4)} for report in segment.slices],
         "messages": [*segment.messages, *([] if segment.voxels else ["Nothing was found in this box."])],
