@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError, PromptError
 
-__all__ = ["PRESETS", "IntensityTransform", "Preset", "fit"]
+__all__ = ["PRESETS", "IntensityTransform", "Preset", "fit", "get_preset"]
 
 _MEDSAM = "MedSAM data preparation and MedSAMSlicer 0.13"
 _RADIOPAEDIA = "Radiopaedia, Windowing (CT)"
@@ -70,6 +70,13 @@ def _presets() -> Mapping[str, Preset]:
 
 
 PRESETS: Mapping[str, Preset] = _presets()
+
+
+def get_preset(name: str) -> Preset:
+    """The preset of that name, in small letters or capitals; raises `PromptError` naming all if there is none."""
+    if name.lower() not in PRESETS:
+        raise PromptError(f"There is no preset '{name}': choose one of {', '.join(PRESETS)}.")
+    return PRESETS[name.lower()]
 
 
 @dataclass(frozen=True)
@@ -176,8 +183,7 @@ def fit(
     InputError
         If the volume holds no finite value, or no real numbers.
     """
-    if preset not in PRESETS:
-        raise PromptError(f"There is no preset '{preset}': choose one of {', '.join(PRESETS)}.")
+    preset = get_preset(preset).name
     if array.dtype.kind not in "buif" or array.size == 0:
         raise InputError(f"An image of type {array.dtype} and shape {array.shape} has no intensities to show.")
     if preset in ("manual", "display"):

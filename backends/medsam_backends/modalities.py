@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["canonical_modality"]
+from .errors import PromptError
+
+__all__ = ["canonical_modality", "check_modality"]
 
 # Model's name: what else it is called.  Codes: DICOM PS3.3, C.7.3.1.1.1 (Modality, 0008,0060).
 _NAMES = {
@@ -30,3 +32,9 @@ _BY_PLAIN = {_plain(other): name for name, others in _NAMES.items() for other in
 def canonical_modality(name: str) -> str:
     """The models' name for a modality, e.g. ``"PET"`` for ``"PT"`` and ``"XRay"`` for ``"x-ray"``; else as given."""
     return _BY_PLAIN.get(_plain(name), name)
+
+
+def check_modality(name: str) -> None:
+    """Raise `PromptError` unless a modality that somebody typed is one that models know."""
+    if canonical_modality(name) not in _NAMES:
+        raise PromptError(f"No model knows a modality '{name}': give one of {', '.join(_NAMES)}, or leave it out.")

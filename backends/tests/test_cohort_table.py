@@ -49,6 +49,10 @@ def test_an_empty_cell_and_a_missing_column_mean_the_options(folder: Path) -> No
     assert (first.output, second.output) == ("a.nii.gz", "b.nii.gz")
 
 
+def test_a_preset_in_capitals_is_the_preset(folder: Path) -> None:
+    assert [case.line for case in read(folder, "image,box,preset\na.nii.gz,1 2 3 4 5 6,Abdomen\n").cases] == [2]
+
+
 def test_a_window_needs_no_preset(folder: Path) -> None:
     [case] = read(folder, "image,box,level,width\na.nii.gz,1 2 3 4 5 6,40,400.5\n").cases
     assert (case.settings.preset, case.settings.level, case.settings.width) == ("manual", 40, 400.5)
@@ -83,8 +87,9 @@ def test_columns_that_nobody_reads_are_told(folder: Path) -> None:
         ("image,box", "a.nii.gz,1 2 3 4 5 6.5", "whole numbers"),
         ("image,box", "a.nii.gz,9 2 3 4 5 6", "inverted along i"),
         ("image,box", "a.nii.gz,1,2,3,4,5,6", "The row has 7 cells, the header 2"),
-        ("image,box,names", "a.nii.gz,1 2 3 4 5 6,x;y", "2 names for 1 boxes"),
+        ("image,box,names", "a.nii.gz,1 2 3 4 5 6,x;y", "more names (2) than boxes (1)"),
         ("image,box,preset", "a.nii.gz,1 2 3 4 5 6,belly", "There is no preset 'belly'"),
+        ("image,box,modality", "a.nii.gz,1 2 3 4 5 6,XX", "No model knows a modality 'XX': give one of CT, MR, PET"),
         ("image,box,axis", "a.nii.gz,1 2 3 4 5 6,z", "There is no axis 'z'"),
         ("image,box,rule", "a.nii.gz,1 2 3 4 5 6,magic", "magic"),
         ("image,box,level", "a.nii.gz,1 2 3 4 5 6,high", "The level 'high' is not a number"),
@@ -130,6 +135,7 @@ def test_a_link_to_an_image_or_to_a_slice_is_never_an_output(folder: Path, link:
         (b"\n\n", "is empty"),
         (b"picture,box\n", "line 1, has no column 'image': it has picture, box"),
         (b"image,level\n", "line 1, has no column 'box'"),
+        (b"image,box\n\n", "has a header and no rows"),
         (b"image,box,boxes\n", "line 1, has the column 'box' twice"),
         (b'image,box\na,"1 2\n', "is not understood, line 2"),
         (b"image,box\n\xff\xfe,1\n", "it is not UTF-8"),
@@ -146,4 +152,4 @@ def test_a_table_that_makes_no_sense_is_one_sentence(folder: Path, content: byte
 
 def test_an_ending_that_is_none_is_refused(folder: Path) -> None:
     with pytest.raises(OutputError, match="names no format"):
-        read(folder, "image,box\n", ending=".doc")
+        read(folder, "image,box\na.nii.gz,1 2 3 4 5 6\n", ending=".doc")

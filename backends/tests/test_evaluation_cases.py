@@ -73,7 +73,10 @@ def test_what_is_no_case_is_said(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=reason):
             Case(path.stem, path).read()
     path.write_bytes(b"no archive")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is not an .npz file"):
+        Case(path.stem, path).read()
+    np.savez(path, imgs=np.array([object()]), gts=image)
+    with pytest.raises(InputError, match="something else than arrays of numbers"):
         Case(path.stem, path).read()
 
 

@@ -85,7 +85,7 @@ def test_a_failing_case_never_stops_the_rest(data: Path, capsys: pytest.CaptureF
     assert command(data, "--model", "ellipse") == 1
     assert len(written(data)) == 3
     [failed] = written(data, "failures.csv")
-    assert failed["case"] == "2DBox_CT_broken_1" and "cannot be read" in failed["reason"]
+    assert failed["case"] == "2DBox_CT_broken_1" and "is not an .npz file" in failed["reason"]
     assert "1 cases failed" in capsys.readouterr().err
     (data / "2DBox_CT_broken_1.npz").unlink()
     assert command(data, "--model", "ellipse") == 0 and written(data, "failures.csv") == []
@@ -177,3 +177,23 @@ def test_another_table_is_not_written_over(data: Path) -> None:
     assert (output / "cases.csv").read_text() == "my,own\n1,2\n"
     with pytest.raises(OutputError, match="cannot be used"):
         evaluate(data, ["ellipse"], output / "cases.csv", Plan(Boxes()))
+
+
+def test_ctrl_c_says_that_the_same_command_goes_on_and_it_does(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    segment, calls = runner.segment_case, []
+
+    def interrupted(*args: object) -> object:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return segment(*args)
+
+    monkeypatch.setattr(runner, "segment_case", interrupted)
+    assert command(data, "--model", "ellipse") == 130
+    assert capsys.readouterr().err.splitlines()[1:] == ["Interrupted: the same command again goes on."]
+    assert {row["case"] for row in written(data)} == {"2DBox_US_a_1"}
+    monkeypatch.undo()
+    assert command(data, "--model", "ellipse") == 0
+    assert [line.split(":")[0] for line in capsys.readouterr().err.splitlines()] == ["ellipse MR_b_1"]

@@ -92,6 +92,10 @@ def test_manual_and_display_take_level_and_width() -> None:
     assert fit(ct(), "display", level=10, width=20).key == IntensityTransform("manual", 0, 20).key
 
 
+def test_a_presets_name_may_be_in_capitals() -> None:
+    assert fit(ct(), "ABDOMEN") == fit(ct(), "abdomen")
+
+
 @pytest.mark.parametrize(
     ("preset", "options", "sentence"),
     [

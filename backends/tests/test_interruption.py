@@ -1,7 +1,9 @@
 """Ctrl-C that arrives where Python drops exceptions, in a process of its own: no signal may reach the tests' own."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 _BEGIN = """
 import signal
@@ -43,3 +45,11 @@ def test_an_interruption_is_raised_at_once() -> None:
 
 def test_without_an_interruption_nothing_is_raised() -> None:
     assert run("interruption.check()") == (["the end"], "")
+
+
+def test_ctrl_c_during_the_first_imports_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-m", "medsam_backends", "--help"]
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=120)
+    assert (done.returncode, done.stderr) == (130, "Cancelled: nothing was written.\n")

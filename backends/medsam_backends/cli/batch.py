@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import OutputError, PromptError
+from .interrupted import say_interrupted
+from .megabytes import MEGABYTES
 from .runtime_option import runtime_option
 
 if TYPE_CHECKING:
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _SHOWN = 20
-INTERRUPTED = 130
 
 
 @click.command("batch")
@@ -40,7 +41,7 @@ INTERRUPTED = 130
 @click.option("--memory-limit", help="Of each worker, as 4GB; one beyond it is replaced.  [default: an equal share]")
 @click.option("--scheduler", metavar="ADDRESS", help="Use the workers of this Dask scheduler, as tcp://host:8786.")
 @click.option("--retries", type=click.IntRange(0), default=2, show_default=True, help="After a failure that may pass.")
-@click.option("--cache", type=click.FloatRange(0), default=512, show_default=True, help="MB of slices kept, a worker.")
+@click.option("--cache", type=MEGABYTES, default=512, show_default=True, help="MB of slices kept, a worker.")
 @click.option("--force", is_flag=True, help="Make again what was made with other settings; replace files in the way.")
 def command(
     cases: Path,
@@ -126,26 +127,24 @@ def _run(todo: Plan, folder: Path, crew: AbstractContextManager[Crew | None], re
         interrupted = True
         made += done_meanwhile(todo.orders, made)
     problems = sorted([*todo.problems, *failed], key=lambda problem: problem.line)
-    _say(todo, made, failed, interrupted)
+    _say(todo, made, failed)
     try:
         write_tables(folder, made, problems)
     except OutputError as error:
         raise OutputError(f"{error} Segmentations that were written are sound; run the same command again.") from None
     click.echo(f"Written to {folder}")
     if interrupted:
-        return INTERRUPTED
+        return say_interrupted()
     return 1 if problems else 0
 
 
-def _say(todo: Plan, made: Sequence[Outcome], failed: Sequence[Problem], interrupted: bool) -> None:
+def _say(todo: Plan, made: Sequence[Outcome], failed: Sequence[Problem]) -> None:
     if failed:
         click.echo(f"{len(failed)} cases failed:", err=True)
         _list(sorted(failed, key=lambda problem: problem.line))
     done = len(made)
     kept = f", {len(todo.kept)} of them before" if todo.kept else ""
     click.echo(f"{done} of {_total(todo)} cases are segmented{kept}")
-    if interrupted:
-        click.echo("Interrupted: the same command again goes on.", err=True)
 
 
 def _list(problems: Sequence[Problem]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..errors import PromptError
+from .interrupted import say_interrupted
 from .rank import SAMPLES, rank
 from .runtime_option import runtime_option
 
@@ -64,11 +65,14 @@ def command(
     chosen = next(rule for rule in BOX_RULES if rule == (boxes or "tight"))
     where = Boxes(chosen, read_table(table) if table else {}, seed)
     plan = Plan(where, rule, threads, save_predictions, instances, clicks, runtime)
-    result = evaluate(data, models, output, plan, lambda line: click.echo(line, err=True))
-    for line in lines(result.means):
-        click.echo(line)
-    if len({row.model for row in result.rows}) > 1:
-        rank(result.rows, [(failure.case, failure.model) for failure in result.failures], output, SAMPLES, seed)
+    try:
+        result = evaluate(data, models, output, plan, lambda line: click.echo(line, err=True))
+        for line in lines(result.means):
+            click.echo(line)
+        if len({row.model for row in result.rows}) > 1:
+            rank(result.rows, [(failure.case, failure.model) for failure in result.failures], output, SAMPLES, seed)
+    except KeyboardInterrupt:
+        return say_interrupted()
     click.echo(f"Written to {output}")
     if result.failures:
         click.echo(f"{len(result.failures)} cases failed, see {output / 'failures.csv'}", err=True)

@@ -13,7 +13,9 @@ from ..backend import Backend
 from ..boxes import VoxelBox, check_axis
 from ..cache import EmbeddingCache
 from ..errors import OutputError, PromptError
+from ..intensity import get_preset
 from ..io import COLORS, NamedMask, Volume
+from ..modalities import check_modality
 from ..propagation import get_rule
 from ..registry import open_model
 from ..runtimes import check_runtime
@@ -22,7 +24,7 @@ from ..segmenter import Progress, Segment, Target, VolumeSegmenter
 if TYPE_CHECKING:
     from ..disk_store import DiskStore
 
-__all__ = ["Outcome", "Settings", "default_output", "run", "targets"]
+__all__ = ["Outcome", "Settings", "check_names", "default_output", "run", "targets"]
 
 _ENDINGS = (".seg.nrrd", ".nii.gz", ".nrrd", ".nii")
 
@@ -46,6 +48,9 @@ class Settings:
     def check(self) -> None:
         """Raise `PromptError` for what is wrong whatever the image, before it is read."""
         check_axis(self.axis)
+        get_preset(self.preset)
+        if self.modality:
+            check_modality(self.modality)
         if self.rule:
             get_rule(self.rule)
         check_runtime(self.runtime)
@@ -88,6 +93,12 @@ def default_output(image: Path, ending: str = ".seg.nrrd") -> Path:
     return Path(f"{name[: len(name) - len(known)] or 'image'}{ending}")
 
 
+def check_names(names: Sequence[str], boxes: Sequence[object]) -> None:
+    """Raise `PromptError` if there are more names than boxes."""
+    if len(names) > len(boxes):
+        raise PromptError(f"There are more names ({len(names)}) than boxes ({len(boxes)}): give each box one at most.")
+
+
 def targets(boxes: Sequence[Sequence[float]], names: Sequence[str], image: Volume) -> list[Target]:
     """A named target for each box.
 
@@ -96,8 +107,7 @@ def targets(boxes: Sequence[Sequence[float]], names: Sequence[str], image: Volum
     PromptError
         If a box does not fit the image, or there are more names than boxes.
     """
-    if len(names) > len(boxes):
-        raise PromptError(f"There are {len(names)} names for {len(boxes)} boxes: give each box one name at most.")
+    check_names(names, boxes)
     slices = image.size_ijk[2]
     found = []
     for number, values in enumerate(boxes):

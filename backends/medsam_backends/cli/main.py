@@ -11,13 +11,14 @@ import click
 
 from .. import __version__
 from ..errors import Cancelled, MedSAMLiteError
+from .interrupted import INTERRUPTED
 
 __all__ = ["main", "medsamlite"]
 
 _COMMANDS = ("segment", "batch", "models", "presets", "evaluate", "rank", "report")
 _HIDDEN = ("demo",)
 _MODULES = {"report": "report_evaluation"}  # others are called as their command
-MISTAKE, INTERRUPTED = 2, 130
+MISTAKE = 2
 
 
 class _Commands(click.Group):

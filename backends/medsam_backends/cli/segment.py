@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .box_command import BoxCommand, numbers
+from .megabytes import MEGABYTES
 from .runtime_option import runtime_option
 
 if TYPE_CHECKING:
@@ -42,10 +43,8 @@ __all__ = ["command"]
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option("--threads", type=click.IntRange(0), default=0, help="Threads of the model.  [default: all cores]")
 @runtime_option
-@click.option("--cache", type=click.FloatRange(0), default=512, show_default=True, help="MB kept of encoded slices.")
-@click.option(
-    "--disk-cache", type=click.FloatRange(0), default=0, show_default=True, help="MB of them kept on disk for later."
-)
+@click.option("--cache", type=MEGABYTES, default=512, show_default=True, help="MB kept of encoded slices.")
+@click.option("--disk-cache", type=MEGABYTES, default=0, show_default=True, help="MB of them kept on disk for later.")
 def command(
     image: str,
     boxes: tuple[str, ...],

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from ..boxes import VoxelBox
-from ..cli.job import Settings, default_output
+from ..cli.job import Settings, check_names, default_output
 from ..dicom_seg import check_highdicom
 from ..errors import InputError, MedSAMLiteError, OutputError, PromptError
-from ..intensity import PRESETS
 from ..segmentation_writer import FORMATS
 from ..source_files import SourceFiles
 
@@ -78,13 +77,15 @@ def read_table(path: Path, defaults: Settings, ending: str, folder: Path) -> Tab
     Raises
     ------
     InputError
-        If there is no such table, or its header makes no sense.
+        If there is no such table, its header makes no sense, or it has no rows.
     OutputError
         If `ending` is none, or cannot be written here.
     """
     _inside(ending)
     rows = _read(path)
     header, unused = _header(rows[0][1], path)
+    if not rows[1:]:
+        raise InputError(f"The table {path} has a header and no rows: give a case in each.")
     cases: list[Case] = []
     problems: list[Problem] = []
     taken: dict[str, int] = {}
@@ -171,8 +172,7 @@ def _case(line: int, row: Mapping[str, str], base: Path, defaults: Settings, end
         raise InputError(f"There is no file or folder {image}: check the name.")
     boxes = _boxes(row.get("box", ""))
     names = tuple(name.strip() for name in row.get("names", "").split(";")) if row.get("names") else ()
-    if len(names) > len(boxes):
-        raise PromptError(f"There are {len(names)} names for {len(boxes)} boxes: give each box one name at most.")
+    check_names(names, boxes)
     output = row.get("output") or default_output(image, ending).name
     return Case(line, image, named, boxes, names, _inside(output), _settings(row, defaults))
 
@@ -203,8 +203,6 @@ def _settings(row: Mapping[str, str], defaults: Settings) -> Settings:
     if numbers:
         texts.setdefault("preset", "manual")
     settings = replace(defaults, **texts, **numbers)  # type: ignore[arg-type]
-    if settings.preset not in PRESETS:
-        raise PromptError(f"There is no preset '{settings.preset}': choose one of {', '.join(PRESETS)}.")
     settings.check()
     return settings
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,10 +113,14 @@ class Case:
         return data
 
     def _arrays(self) -> CaseData:
+        if not zipfile.is_zipfile(self.path):  # numpy would take it for a pickle, and advise to trust it
+            raise InputError(f"{self.path} is not an .npz file, or is damaged.")
         try:
             with np.load(self.path) as file:
                 arrays = {name: file[name] for name in ("imgs", "gts", "spacing", "boxes") if name in file}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except ValueError:  # what numpy says of it is how to run the code that may be in there
+            raise InputError(f"{self.path} holds something else than arrays of numbers.") from None
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{self.path} cannot be read as arrays: {error}.") from None
         if "imgs" not in arrays or not {"gts", "boxes"} & arrays.keys():
             raise InputError(f"{self.path} needs 'imgs', and 'gts' or 'boxes': there is nothing to segment.")
