@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .types import Embedding
-from .user_cache import cache_folder, replace_file
+from .user_cache import cache_folder
+from .whole_file import write_private
 
 __all__ = ["DiskStore"]
 
@@ -90,7 +91,7 @@ class DiskStore:
         try:
             with self._room:
                 self._make_room(size)
-                replace_file(self._path(name), _MAGIC + self._signature(name, content) + content)
+                write_private(self._path(name), _MAGIC + self._signature(name, content) + content)
         except OSError as error:
             _logger.warning("An encoded slice was not kept in %s (%s).", self._folder, error.strerror)
 
@@ -120,7 +121,7 @@ def _user_key(path: Path) -> bytes:
             return key
         _logger.warning("The key %s was open to others or damaged: it is replaced, and what it signed is lost.", path)
     key = os.urandom(_KEY_BYTES)
-    replace_file(path, key)
+    write_private(path, key)
     return key
 
 

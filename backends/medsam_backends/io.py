@@ -2,6 +2,6 @@
 
 from .image_reader import Volume, read_image
 from .named_mask import COLORS, NamedMask
-from .segmentation_writer import check_output, replacing, write_segmentation
+from .segmentation_writer import check_output, write_segmentation
 
-__all__ = ["COLORS", "NamedMask", "Volume", "check_output", "read_image", "replacing", "write_segmentation"]
+__all__ = ["COLORS", "NamedMask", "Volume", "check_output", "read_image", "write_segmentation"]

@@ -1,10 +1,9 @@
-"""Writes segments to a file: whole or not at all, and never over another file unasked."""
+"""Writes segments to a file, in the format that its name asks for; never over another file unasked."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,13 @@ from .named_mask import NamedMask, label_type, overlapping
 from .png_file import write_png
 from .seg_nrrd import write_label_map, write_segmentation_nrrd
 from .source_files import SourceFiles
+from .whole_file import check_free, replacing
 
 __all__ = [
     "FORMATS",
     "check_fits",
-    "check_free",
     "check_output",
     "fill",
-    "replacing",
-    "replacing_together",
     "write_segmentation",
 ]
 
@@ -99,53 +96,6 @@ def check_fits(path: Path, volume: Volume) -> None:
         raise OutputError("A .png holds one slice, this is a volume: choose .seg.nrrd, .nii.gz or .nrrd.")
     if ending == ".dcm":
         check_dicom_source(volume)
-
-
-def check_free(path: Path, force: bool) -> None:
-    """Raise `OutputError` unless a file may be written at `path`; an existing one only with `force`."""
-    if not os.path.isdir(path.parent):
-        raise OutputError(f"The folder {path.parent} does not exist: create it first.")
-    if os.path.isdir(path):
-        raise OutputError(f"{path} is a folder: give a file name.")
-    if os.path.exists(path) and not force:
-        raise OutputError(f"{path} exists: choose another name, or --force to replace it.")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"The folder {path.parent} is read-only: choose another.")
-
-
-@contextmanager
-def replacing(path: Path, ending: str, *, force: bool) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place when the block ends well, and else disappears.
-
-    Raises
-    ------
-    OutputError
-        If the file could not be written, or `path` has come to exist and not `force`.
-    """
-    with replacing_together({path: ending}, force=force) as [temporary]:
-        yield temporary
-
-
-@contextmanager
-def replacing_together(endings: Mapping[Path, str], *, force: bool) -> Iterator[list[Path]]:
-    """Temporary files, one beside each path, that take their places once the block has written all; see `replacing`."""
-    temporaries = [path.with_name(f".medsamlite-{os.urandom(6).hex()}{ending}") for path, ending in endings.items()]
-    left = [str(path) for path in endings]
-    try:
-        yield temporaries
-        for path in endings:
-            if os.path.exists(path) and not force:
-                raise OutputError(f"{path} exists: choose another name, or --force to replace it.")
-        for path, temporary in zip(endings, temporaries, strict=True):
-            os.replace(temporary, path)
-            left.remove(str(path))
-    except OSError as error:
-        reason = f"({error.strerror or error}): what was there before is untouched"
-        raise OutputError(f"{', '.join(left)} could not be written {reason}.") from error
-    finally:
-        for temporary in temporaries:
-            with suppress(OSError):  # why it could not be written is being told already
-                temporary.unlink(missing_ok=True)
 
 
 def _ending(path: Path) -> str:

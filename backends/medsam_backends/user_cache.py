@@ -9,7 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cache_folder", "read_json", "replace_file", "write_json"]
+from .whole_file import write_private
+
+__all__ = ["cache_folder", "read_json", "write_json"]
 
 
 def cache_folder() -> Path:
@@ -36,23 +38,4 @@ def read_json(name: str) -> dict[str, Any]:
 def write_json(name: str, value: dict[str, Any]) -> None:
     """Keep an object; where nothing can be written, it is not kept."""
     with suppress(OSError):
-        replace_file(cache_folder() / f"{name}.json", json.dumps(value, indent=1).encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, readable by its owner alone.
-
-    Raises
-    ------
-    OSError
-        If it cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.urandom(6).hex()}{path.suffix}")
-    try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-        os.replace(temporary, path)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        write_private(cache_folder() / f"{name}.json", json.dumps(value, indent=1).encode())

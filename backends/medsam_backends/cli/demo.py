@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from ..errors import OutputError, PromptError
+from ..errors import PromptError
+from ..whole_file import make_folder
 from .box_command import BoxCommand, numbers
 
 if TYPE_CHECKING:
@@ -40,10 +41,7 @@ def command(output: Path, image: str | None, boxes: tuple[str, ...], model: str)
     from .progress_bar import progress_bar
     from .results import Results
 
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {output} cannot be made ({error.strerror}).") from None
+    make_folder(output)
     files = (output / "segmentation.seg.nrrd", output / "report.json", output / "preview.png")
     results = Results(*files, force=True, image=Path(image) if image else None)
     results.check()

@@ -12,8 +12,9 @@ import click
 
 from ..errors import OutputError
 from ..io import Volume, check_output
-from ..segmentation_writer import check_fits, check_free, fill, replacing_together
+from ..segmentation_writer import check_fits, fill
 from ..source_files import SourceFiles
+from ..whole_file import check_free, replacing_together
 from .job import Outcome
 from .report import as_json, describe, lines
 

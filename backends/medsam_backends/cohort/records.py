@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, OutputError
-from ..segmentation_writer import replacing
+from ..whole_file import make_folder, replacing
 from .table import Case
 
 __all__ = ["Record", "changed", "made_with", "read_record", "record_path", "write_record"]
@@ -65,10 +65,7 @@ def read_record(folder: Path, output: str) -> Record | None:
 def write_record(folder: Path, output: str, record: Record) -> None:
     """Write or replace the record of an output; raises `OutputError` if that fails."""
     path = record_path(folder, output)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {path.parent} cannot be made ({error.strerror}).") from None
+    make_folder(path.parent)
     with replacing(path, ".json", force=True) as temporary:
         temporary.write_text(json.dumps(asdict(record), ensure_ascii=False), "utf-8")
 

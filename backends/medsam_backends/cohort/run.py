@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from ..errors import MedSAMLiteError, OutputError
 from ..registry import open_model
+from ..whole_file import make_folder
 from .crew import Crew
 from .records import changed, made_with, read_record
 from .table import Case, Problem, Table
@@ -60,10 +61,7 @@ def plan(table: Table, folder: Path, *, force: bool = False) -> Plan:
         If the folder cannot be used.
     """
     folder = folder.absolute()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made ({error.strerror}).") from None
+    make_folder(folder)
     models = _models(table.cases)
     orders: list[Order] = []
     kept: list[Outcome] = []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..evaluation.records import write_csv
 from ..source_files import SourceFiles
+from ..whole_file import write_csv
 from .run import Outcome
 from .table import Problem
 
@@ -14,7 +14,7 @@ __all__ = ["check_tables", "write_tables"]
 
 _TIMES = ("load", "encode", "decode", "other", "total")
 _CASES = ("line", "image", "output", "state", "attempts", "segments", "model", *(f"{time}_s" for time in _TIMES))
-_SEGMENTS = ("line", "image", "output", "segment", "name", "voxels", "volume_ml", "confidence", "messages")
+_SEGMENTS = ("line", "image", "output", "segment", "name", "voxels", "volume_ml", "area_mm2", "confidence", "messages")
 
 
 def check_tables(folder: Path, cases: Path) -> None:
@@ -49,10 +49,15 @@ def _segments(outcome: Outcome) -> list[list[object]]:
     return [
         [
             *(*_place(outcome), number, segment["name"], segment["voxels"]),
-            *(round(segment["volume_ml"], 4), segment["confidence"], " ".join(segment["messages"])),
+            *(_rounded(segment["volume_ml"]), _rounded(segment.get("area_mm2"))),
+            *(segment["confidence"], " ".join(segment["messages"])),
         ]
         for number, segment in enumerate(outcome.report["segments"], start=1)
     ]
+
+
+def _rounded(size: float | None) -> float | str:
+    return "" if size is None else round(size, 4)
 
 
 def _place(outcome: Outcome) -> tuple[int, str, str]:

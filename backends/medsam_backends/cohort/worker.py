@@ -20,6 +20,7 @@ from ..io import Volume, check_output, read_image, write_segmentation
 from ..registry import open_model
 from ..segmentation_writer import check_fits
 from ..segmenter import Target
+from ..whole_file import make_folder
 from .records import Record, read_record, record_path, write_record
 from .table import Case
 
@@ -98,10 +99,7 @@ class CaseWorker:
         # With a record the file is ours, be it complete or not: a former attempt may have died after writing it.
         ours = order.replace or read_record(order.folder, case.output) is not None
         write_record(order.folder, case.output, Record(order.made_with))
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"The folder {output.parent} cannot be made ({error.strerror}).") from None
+        make_folder(output.parent)
         check_output(output, force=ours)
 
         def choose(volume: Volume) -> list[Target]:

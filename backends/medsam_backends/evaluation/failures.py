@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from .records import write_csv
+from ..whole_file import write_csv
 
 __all__ = ["Failure", "failures_of_others", "write_failures"]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..segmentation_writer import replacing
 from ..source_files import SourceFiles
+from ..whole_file import make_folder, replacing
 
-__all__ = ["check_apart", "claim", "make_folder"]
+__all__ = ["check_apart", "claim"]
 
 _NAME = "settings.json"
 _TABLES = ("cases", "summary", "failures", "ranking", "bootstrap", "wilcoxon")
@@ -21,14 +21,6 @@ def check_apart(folder: Path, sources: SourceFiles) -> None:
     """Raise `OutputError` if a file that an evaluation writes to the folder is one that it reads."""
     for name in (_NAME, *(f"{table}.csv" for table in _TABLES)):
         sources.check(folder / name)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder and those it lies in, unless it is there; raises `OutputError` if it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"The folder {folder} cannot be made ({error.strerror}).") from None
 
 
 def claim(folder: Path, settings: Mapping[str, Any], models: Mapping[str, str]) -> None:
@@ -45,8 +37,8 @@ def claim(folder: Path, settings: Mapping[str, Any], models: Mapping[str, str]) 
         If the folder cannot be used, or its scores were made otherwise.
     """
     path = folder / _NAME
+    make_folder(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         known = json.loads(path.read_text("utf-8")) if path.exists() else {**settings, "models": {}}
         before = dict(known.pop("models"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..segmentation_writer import replacing
+from ..whole_file import make_folder, replacing
 from .inference import Found
-from .output_folder import make_folder
 
 __all__ = ["prediction_path", "save_prediction"]
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .output_folder import make_folder
+from ..whole_file import make_folder, write_csv
 from .ranking import Ranking, Standing
-from .records import write_csv
 from .significance import ALL, Comparison
 from .summary import MEAN
 

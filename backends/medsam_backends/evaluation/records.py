@@ -7,15 +7,15 @@ import io
 import math
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import OutputError
-from ..segmentation_writer import replacing
+from ..whole_file import write_csv
 
-__all__ = ["Journal", "Row", "write_csv"]
+__all__ = ["Journal", "Row"]
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,6 @@ class Journal:
         except OSError as error:
             raise OutputError(f"{self.path} could not be written ({error.strerror}).") from None
         self.rows.extend(rows)
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table whole or not at all; replaces the former one."""
-    with replacing(path, ".csv", force=True) as temporary, open(temporary, "x", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def _read(path: Path) -> list[Row]:

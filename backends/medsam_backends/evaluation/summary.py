@@ -9,7 +9,8 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from statistics import fmean
 
-from .records import Row, write_csv
+from ..whole_file import write_csv
+from .records import Row
 
 __all__ = ["MEAN", "Mean", "summarise", "table", "write_summary"]
 

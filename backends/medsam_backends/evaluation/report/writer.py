@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError
-from ...segmentation_writer import replacing
-from ..output_folder import make_folder
+from ...whole_file import make_folder, replacing
 from ..protocol import check_same_protocol
 from ..ranking import rank_models
 from ..scoreboard import scoreboard
