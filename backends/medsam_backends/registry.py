@@ -158,13 +158,24 @@ def find_model(model: str = "") -> ModelEntry:
     broken = [entry for entry in entries if entry.id == model]
     if broken:
         raise ModelError(f"The model {model} is broken: {broken[0].reason}")
-    known = ", ".join(sorted({entry.id for entry in entries if entry.state == "ready"})) or "none"
-    raise ModelError(f"There is no model {model!r}: the models found are {known}; see 'medsamlite models list'.")
+    raise ModelError(_how_to_have(model, entries))
 
 
 def open_model(model: str = "", runtime: str = "onnxruntime", threads: int = 0) -> Backend:
     """Load what `find_model` finds."""
     return find_model(model).open(runtime, threads)
+
+
+def _how_to_have(model: str, found: Iterable[ModelEntry]) -> str:
+    """A sentence on a model that is not here: how to get a published one, else which ones there are."""
+    from .checkpoints import importable
+
+    published = importable().get(model)
+    if published is not None:
+        way = f"run 'medsamlite models install {model}'" if published.installable else published.by_hand
+        return f"The model {model} is not installed yet: {way}."
+    known = ", ".join(sorted({entry.id for entry in found if entry.state == "ready"})) or "none"
+    return f"There is no model {model!r}: the models found are {known}; see 'medsamlite models list'."
 
 
 def _default() -> str:

@@ -48,6 +48,23 @@ def test_the_list_tells_ready_broken_and_installable(
     assert "Tiny, 1.0, CC0-1.0" in told and "no model.json" in told
 
 
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_the_folder_of_ones_models_is_told_before_there_is_one(
+    models_folder: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert main(["models", "list", *options]) == 0
+    assert capsys.readouterr().err == f"The folder of your models is {models_folder}\n"
+
+
+@pytest.mark.parametrize("command", [["demo", "--output", "out"], ["models", "check", "litemedsam"]])
+def test_a_published_model_that_is_not_here_is_to_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*command, *(["--model", "litemedsam"] if command[0] == "demo" else [])]) == 2
+    assert "not installed yet: run 'medsamlite models install litemedsam'" in capsys.readouterr().err
+
+
 def test_check_runs_models_and_says_which_fail(
     tiny: str, models_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

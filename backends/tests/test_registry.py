@@ -134,6 +134,13 @@ def test_an_unknown_model_is_answered_with_those_that_there_are(tiny: str) -> No
         registry.open_model("x")
 
 
+def test_a_published_model_that_is_not_here_is_answered_with_how_to_have_it(tiny: str) -> None:
+    with pytest.raises(ModelError, match="litemedsam is not installed yet: run 'medsamlite models install litemedsam'"):
+        registry.open_model("litemedsam")
+    with pytest.raises(ModelError, match=r"daft is not installed yet: get .* and run 'medsamlite models import daft"):
+        registry.open_model("daft")
+
+
 def test_without_a_name_the_bundled_model_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny: str) -> None:
     with pytest.raises(ModelError, match="No model is bundled here: install one"):
         registry.open_model()

@@ -26,10 +26,13 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="A list of objects, for programs.")
 @click.option("--catalog", is_flag=True, help="All that is known of the published models, here or not.")
 def list_command(as_json: bool, catalog: bool) -> None:
-    """List the models found, broken ones with their reason, and those that can be had."""
+    """List the models found, broken ones with their reason, and those that can be had; and the folder of yours."""
     if catalog:
         _list_catalogue(as_json)
         return
+    from ..registry import user_folder
+
+    click.echo(f"The folder of your models is {user_folder()}", err=True)  # apart from the JSON
     rows = list(_rows())
     if as_json:
         click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
@@ -93,11 +96,11 @@ def add_command(folder: Path) -> None:
 @click.argument("identifiers", nargs=-1, metavar="[ID]...")
 def check_command(identifiers: tuple[str, ...]) -> int:
     """Load models (all when none is named) and run each on a test picture."""
-    from ..registry import list_models
+    from ..registry import find_model, list_models
 
     entries = [entry for entry in list_models() if not identifiers or entry.id in identifiers]
     for missing in set(identifiers) - {entry.id for entry in entries}:
-        raise ModelError(f"There is no model {missing!r}; see 'medsamlite models list'.")
+        find_model(missing)  # says how to have it, or which ones there are
     sound = True
     for entry in entries:
         reason = entry.reason or _trial(entry.id)
