@@ -19,7 +19,7 @@ _STATEMENTS = {
     "onnxruntime": "import onnxruntime",
     "SimpleITK": "import SimpleITK",
     "medsam_backends": "import medsam_backends",
-    "medsamlite segment": "import medsam_backends.cli.main, medsam_backends.cli.segment, medsam_backends.cli.job",
+    "medsamlite segment": "from medsam_backends import segmentation_run; from medsam_backends.cli import main, segment",
 }
 _LINE = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \|( *)(\S+)")
 

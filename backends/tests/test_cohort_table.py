@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from medsam_backends.cli.job import Settings
 from medsam_backends.cohort.table import Table, read_table
 from medsam_backends.errors import InputError, OutputError
+from medsam_backends.segmentation_run import Settings
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def command(
     from ..cohort.table import read_table
     from ..cohort.tables import check_tables
     from ..runtimes import check_runtime
-    from .job import Settings
+    from ..segmentation_run import Settings
 
     if scheduler is not None and (workers is not None or memory_limit is not None):
         raise PromptError("--scheduler has its own workers: leave out --workers and --memory-limit.")

@@ -37,7 +37,7 @@ def command(output: Path, image: str | None, boxes: tuple[str, ...], model: str)
     if (image is None) != (not boxes):
         raise PromptError("An image and its boxes belong together: give both, or none for the phantom.")
     started = time.perf_counter()
-    from .job import Settings, run
+    from ..segmentation_run import Settings, run
     from .progress_bar import progress_bar
     from .results import Results
 
@@ -62,7 +62,7 @@ class _File:
         return read_image(self._image)
 
     def targets(self, volume: Volume) -> list[Target]:
-        from .job import targets
+        from ..segmentation_run import targets
 
         return targets(self._boxes, (), volume)
 

@@ -12,8 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..boxes import AXES, Axis, VoxelBox
 from ..io import NamedMask
+from ..segmentation_run import Outcome
 from ..slices import SliceStack
-from .job import Outcome
 
 __all__ = ["draw"]
 

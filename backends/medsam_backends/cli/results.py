@@ -12,11 +12,11 @@ import click
 
 from ..errors import OutputError
 from ..io import Volume, check_output
+from ..run_report import as_json, describe, lines
+from ..segmentation_run import Outcome
 from ..segmentation_writer import check_fits, fill
 from ..source_files import SourceFiles
 from ..whole_file import check_free, replacing_together
-from .job import Outcome
-from .report import as_json, describe, lines
 
 __all__ = ["Results"]
 

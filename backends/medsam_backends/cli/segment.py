@@ -68,7 +68,7 @@ def command(
     """Segment the objects in boxes of IMAGE: a file that SimpleITK reads, or a folder of DICOM images."""
     started = time.perf_counter()
     from ..io import read_image
-    from .job import Settings, default_output, run, targets
+    from ..segmentation_run import Settings, default_output, run, targets
     from .progress_bar import progress_bar
     from .results import Results
 

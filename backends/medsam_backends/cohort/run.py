@@ -29,7 +29,7 @@ class Outcome:
     state : ``"made"`` now, or ``"kept"`` as a former run made it
     attempts : 0 when kept
     worker : id of the process that made it
-    report : see `cli.report.describe`
+    report : see `run_report.describe`
     """
 
     case: Case

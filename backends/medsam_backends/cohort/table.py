@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from ..boxes import VoxelBox
-from ..cli.job import Settings, check_names, default_output
 from ..dicom_seg import check_highdicom
 from ..errors import InputError, MedSAMLiteError, OutputError, PromptError
+from ..segmentation_run import Settings, check_names, default_output
 from ..segmentation_writer import FORMATS
 from ..source_files import SourceFiles
 

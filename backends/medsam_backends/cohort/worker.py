@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..backend import Backend
-from ..cli.job import Settings, run, targets
-from ..cli.report import describe
 from ..errors import MedSAMLiteError, ModelError, OutputError
 from ..io import Volume, check_output, read_image, write_segmentation
 from ..registry import open_model
+from ..run_report import describe
+from ..segmentation_run import Settings, run, targets
 from ..segmentation_writer import check_fits
 from ..segmenter import Target
 from ..whole_file import make_folder

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from .. import __version__
-from ..image_reader import Volume
-from ..memory import peak_mib
-from ..segmenter import Segment
-from .job import Outcome
+from . import __version__
+from .image_reader import Volume
+from .memory import peak_mib
+from .segmentation_run import Outcome
+from .segmenter import Segment
 
 __all__ = ["as_json", "describe", "lines"]
 

@@ -1,4 +1,4 @@
-"""The work behind ``segment`` and ``demo``: from an image, boxes and settings to segments, timed.  Writes nothing."""
+"""The work behind ``segment``, ``demo`` and ``batch``: from image, boxes and settings to timed segments.  Writes nothing."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..backend import Backend
-from ..boxes import VoxelBox, check_axis
-from ..cache import EmbeddingCache
-from ..errors import OutputError, PromptError
-from ..intensity import get_preset
-from ..io import COLORS, NamedMask, Volume
-from ..modalities import check_modality
-from ..propagation import get_rule
-from ..registry import open_model
-from ..runtimes import check_runtime
-from ..segmenter import Progress, Segment, Target, VolumeSegmenter
+from .backend import Backend
+from .boxes import VoxelBox, check_axis
+from .cache import EmbeddingCache
+from .errors import OutputError, PromptError
+from .intensity import get_preset
+from .io import COLORS, NamedMask, Volume
+from .modalities import check_modality
+from .propagation import get_rule
+from .registry import open_model
+from .runtimes import check_runtime
+from .segmenter import Progress, Segment, Target, VolumeSegmenter
 
 if TYPE_CHECKING:
-    from ..disk_store import DiskStore
+    from .disk_store import DiskStore
 
 __all__ = ["Outcome", "Settings", "check_names", "default_output", "run", "targets"]
 
@@ -167,7 +167,7 @@ def _open(settings: Settings) -> Backend:
 def _store(settings: Settings) -> DiskStore | None:
     if settings.disk_cache_mb == 0:
         return None
-    from ..disk_store import DiskStore
+    from .disk_store import DiskStore
 
     try:
         return DiskStore(int(settings.disk_cache_mb * 2**20))
