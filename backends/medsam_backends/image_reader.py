@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .nifti_length import is_whole
+from .nifti_numbers import not_finite
 from .png_file import read_png
 
 __all__ = ["Volume", "read_image"]
@@ -112,13 +113,25 @@ def _read_file(sitk: Any, path: Path) -> Volume:
         reader.SetExtractSize([*size[:3], *[0] * (len(size) - 3)])
     _check_pixels(sitk, reader, path)
     nifti = reader.HasMetaDataKey("nifti_type") and path.name.lower().endswith((".nii", ".nii.gz"))
-    if nifti and not is_whole(path, {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()}):
+    header = {key: reader.GetMetaData(key) for key in reader.GetMetaDataKeys()} if nifti else {}
+    if nifti and not is_whole(path, header):
         raise InputError(f"The image {path} is damaged or incomplete: it ends before its last voxel.")
     try:
         image = reader.Execute()
     except RuntimeError as error:
         raise InputError(f"The image {path} is damaged or incomplete ({_reason(error)}).") from error
-    return _volume(sitk, image, path, _tag(reader, _MODALITY))
+    volume = _volume(sitk, image, path, _tag(reader, _MODALITY))
+    return replace(volume, notes=_made_zero(volume, header)) if nifti else volume
+
+
+def _made_zero(volume: Volume, header: dict[str, str]) -> tuple[str, ...]:
+    """A sentence if ITK took voxels of a NIfTI file as 0 that are no numbers."""
+    if volume.path is None or volume.array.dtype.kind != "f" or volume.array.all():
+        return ()
+    count = not_finite(volume.path, header)
+    if count == volume.array.size:
+        raise InputError(f"The image {volume.path} holds no finite value: there is nothing to segment.")
+    return (f"{count} voxels of the image are not numbers and were taken as 0.",) if count else ()
 
 
 def _read_series(sitk: Any, folder: Path) -> Volume:

@@ -28,6 +28,7 @@ from .segment import Progress, Segment, SliceReport, Target
 from .slices import SliceStack
 from .types import Prediction, Prompt
 from .volume_slices import VolumeSlices
+from .voxel_notes import voxel_notes
 
 if TYPE_CHECKING:
     from .disk_store import DiskStore
@@ -161,8 +162,9 @@ class VolumeSegmenter:
         for index in target.keys:
             if not first <= index <= last:
                 raise PromptError(f"The key slice {index} lies outside the box, whose slices are {first} to {last}.")
-        messages = ("The box reached beyond the image and was clipped to it.",) if was_clipped else ()
-        return Request(edges, first, last, dict(target.keys)), messages
+        clipped = ("The box reached beyond the image and was clipped to it.",) if was_clipped else ()
+        notes = voxel_notes(self.stack, box, self.transform)
+        return Request(edges, first, last, dict(target.keys)), (*clipped, *notes)
 
     def _run(
         self,

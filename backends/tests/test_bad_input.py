@@ -106,6 +106,10 @@ def _all_nan(folder: Path) -> Path:
     return save(np.full(SHAPE, np.nan, np.float32), folder / "a.nrrd")
 
 
+def _all_nan_as_nifti(folder: Path) -> Path:
+    return save(np.full(SHAPE, np.nan, np.float32), folder / "a.nii.gz")
+
+
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
@@ -117,6 +121,7 @@ def _all_nan(folder: Path) -> Path:
         (_four, "4-dimensional"),
         (_complex, "complex numbers"),
         (_all_nan, "no finite value"),
+        (_all_nan_as_nifti, "no finite value"),
     ],
 )
 def test_a_file_that_cannot_be_segmented_is_one_sentence(
@@ -166,6 +171,40 @@ def test_odd_voxels_are_segmented_without_a_word(
     )
     told = capfd.readouterr().err
     assert "Warning" not in told and all(line.startswith("Note: ") for line in told.splitlines())
+
+
+def _holes(value: float, dtype: type = np.float32) -> np.ndarray:
+    volume = brick().astype(dtype)
+    volume[5:7, 8:10, 9:12] = value
+    return volume
+
+
+@pytest.mark.parametrize("name", ["holes.nii.gz", "holes.nii", "holes.nrrd"])
+@pytest.mark.parametrize("array", [_holes(np.nan), _holes(np.inf, np.float64)], ids=["nan", "inf"])
+def test_voxels_that_are_no_numbers_are_told(
+    here: Path, capsys: pytest.CaptureFixture[str], name: str, array: np.ndarray
+) -> None:
+    save(array, here / name)
+    assert main(["segment", name, "--model", "tiny", "--box", *BRICK_BOX, "--output", "o.nrrd"]) == 0
+    assert f"12 voxels {'of the image' if '.nii' in name else 'in this box'} are not numbers" in capsys.readouterr().err
+
+
+def test_zeros_of_a_nifti_file_are_numbers(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(_holes(0), here / "whole.nii.gz")
+    assert main(["segment", "whole.nii.gz", "--model", "tiny", "--box", *BRICK_BOX, "--output", "o.nrrd"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_slices_without_contrast_are_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(np.full(SHAPE, 7, np.int16), here / "flat.nrrd")
+    wanted = {"flat.nrrd": [[]], "ct.nrrd": [["--level", "5000", "--width", "10"], ["--preset", "none"]]}
+    told = []
+    for name, windows in wanted.items():
+        for window in windows:
+            given = [name, "--box", *BRICK_BOX, *window, "--output", "o.nrrd", "--force", "--model", "tiny"]
+            assert main(["segment", *given]) == 0
+            told.append("The slices of this box have no contrast" in capsys.readouterr().err)
+    assert told == [True, True, False], "a flat object in a slice with contrast is none of it"
 
 
 def test_a_single_slice_a_single_voxel_and_names_in_any_script(here: Path) -> None:
