@@ -175,7 +175,7 @@ def test_another_table_is_not_written_over(data: Path) -> None:
     with pytest.raises(OutputError, match="not a table of this program"):
         evaluate(data, ["ellipse"], output, Plan(Boxes()))
     assert (output / "cases.csv").read_text() == "my,own\n1,2\n"
-    with pytest.raises(OutputError, match="cannot be used"):
+    with pytest.raises(OutputError, match="cannot be made"):
         evaluate(data, ["ellipse"], output / "cases.csv", Plan(Boxes()))
 
 
