@@ -1,4 +1,4 @@
-"""The work behind ``segment``, ``demo`` and ``batch``: from image, boxes and settings to timed segments.  Writes nothing."""
+"""The work behind ``segment``, ``demo`` and ``batch``: from image, boxes and settings to segments.  Writes nothing."""
 
 from __future__ import annotations
 
