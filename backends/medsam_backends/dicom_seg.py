@@ -46,7 +46,7 @@ _SERIES_NUMBER = 900  # behind the numbers that scanners give
 def check_highdicom() -> None:
     """Raise `OutputError` unless DICOM Segmentations can be written here."""
     if util.find_spec("highdicom") is None:
-        raise OutputError("A .dcm needs the package highdicom: pip install 'medsam-backends[dicom]'.")
+        raise OutputError("A .dcm needs the package highdicom: pip install highdicom.")
 
 
 def check_dicom_source(volume: Volume) -> None:

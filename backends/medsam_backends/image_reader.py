@@ -131,7 +131,7 @@ def _made_zero(volume: Volume, header: dict[str, str]) -> tuple[str, ...]:
     count = not_finite(volume.path, header)
     if count == volume.array.size:
         raise InputError(f"The image {volume.path} holds no finite value: there is nothing to segment.")
-    return (f"{count} voxels of the image are not numbers and were taken as 0.",) if count else ()
+    return (f"Voxels of the image are not numbers and were taken as 0: {count}.",) if count else ()
 
 
 def _read_series(sitk: Any, folder: Path) -> Volume:

@@ -22,7 +22,7 @@ def voxel_notes(stack: SliceStack, box: VoxelBox, transform: IntensityTransform)
     """
     missing = _not_finite(stack.array, box)
     if missing:
-        yield f"{missing} voxels in this box are not numbers and were taken as the darkest grey."
+        yield f"Voxels in this box are not numbers and were taken as the darkest grey: {missing}."
     _, first, last = box.plane(stack.axis)
     pictures = (transform.to_bytes(stack.slice(index)) for index in range(first, last + 1))
     if all(picture.min() == picture.max() for picture in pictures):

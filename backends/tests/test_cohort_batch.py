@@ -285,4 +285,4 @@ def test_without_dask_one_process_is_offered(
     monkeypatch.setattr(crew.util, "find_spec", lambda name: None)
     table(f"image,box\na.nii.gz,{BOX}\n")
     assert main(["batch", "cases.csv", "--output", "out", "--model", "tiny"]) == 2
-    assert "pip install 'medsam-backends[cohort]', or work in one process by --workers 0" in capsys.readouterr().err
+    assert "pip install 'dask[distributed]', or work in one process by --workers 0" in capsys.readouterr().err

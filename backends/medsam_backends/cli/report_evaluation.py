@@ -36,9 +36,7 @@ def command(
     try:
         from ..evaluation.report.writer import Options, write_report
     except ImportError as error:
-        raise MedSAMLiteError(
-            f"A report needs further packages ({error.name}): pip install 'medsam-backends[cohort]'."
-        ) from None
+        raise MedSAMLiteError(f"A report needs the package {error.name}: pip install {error.name}.") from None
     named = [part for folder in data for part in ("--data", str(folder))]
     numbers = ["--worst", str(worst), "--samples", str(samples), "--seed", str(seed)]
     typed = ["medsamlite", "report", *map(str, evaluations), *named, *numbers]

@@ -43,5 +43,5 @@ def check_dask() -> None:
     """Raise `PromptError` unless there is Dask."""
     if util.find_spec("distributed") is None:
         raise PromptError(
-            "Several workers need Dask: pip install 'medsam-backends[cohort]', or work in one process by --workers 0."
+            "Several workers need Dask: pip install 'dask[distributed]', or work in one process by --workers 0."
         )

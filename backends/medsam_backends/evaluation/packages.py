@@ -15,6 +15,5 @@ def needed(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError:
-        raise MedSAMLiteError(
-            f"The evaluation needs {module.split('.')[0]}: pip install 'medsam-backends[cohort]'."
-        ) from None
+        package = module.split(".")[0].replace("_", "-")
+        raise MedSAMLiteError(f"The evaluation needs the package {package}: pip install {package}.") from None
