@@ -15,7 +15,7 @@ _OBLIQUE_DEG = 1.0
 
 
 class AdviceLine:
-    """The label under the table of boxes: what speaks against the selected box, or against the view.
+    """The label under the table of boxes: what speaks against the selected box or the view, or what to do first.
 
     Parameters
     ----------
@@ -25,9 +25,9 @@ class AdviceLine:
     def __init__(self, label, logic, preview):
         self.label, self.logic, self.preview = label, logic, preview
 
-    def show(self, box, spec):
+    def show(self, box, spec, firstStep=""):
         """Follow a box and the model's `BackendSpec`; either may be None."""
-        advice = []
+        advice = [firstStep] if box is None and firstStep else []
         if box is not None and self.logic.stateOf(box) not in ("placing", "outside"):
             if spec is not None:
                 advice = adviceOn(box, self.logic.axisOf(box), spec, modalityOf(box.volume))

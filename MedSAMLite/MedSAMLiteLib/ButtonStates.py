@@ -11,6 +11,12 @@ class ButtonStates:
     def __init__(self, ui, logic, setup):
         self.ui, self.logic, self.setup = ui, logic, setup
 
+    @property
+    def firstStep(self):
+        """What is to be done before anything can be segmented; empty when nothing is."""
+        button = self.ui.applyButton
+        return "" if button.property("enabled") or self.logic.isBusy() else button.property("toolTip")
+
     def refresh(self, parameters, boxes, box):
         """Bring all buttons up to date.
 

@@ -237,7 +237,7 @@ class Panel(VTKObservationMixin):
             self.range.show(box)
             self._refreshButtons(boxes, box)
             self.status.refresh()
-            self.advice.show(box, self.choices.specOf(self._parameters.model))
+            self.advice.show(box, self.choices.specOf(self._parameters.model), self.buttons.firstStep)
             self._refreshCache()
             self.result.show(box, self._parameters.segmentation)
         finally:

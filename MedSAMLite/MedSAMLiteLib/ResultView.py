@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 
 from .BoxNode import BoxNode
 from .Geometry import VolumeGeometry
+from .VolumeViews import modalityOf
 
 __all__ = ["ResultView"]
 
@@ -39,13 +40,16 @@ class ResultView:
             return
         segment = box.segmentation.GetSegmentation().GetSegment(box.segmentId)
         image = box.segmentation.GetBinaryLabelmapInternalRepresentation(box.segmentId)
-        seen = (box.id, segment.GetMTime(), image.GetMTime() if image is not None else 0)
+        unit = " HU" if modalityOf(box.volume) == "CT" else ""
+        seen = (box.id, segment.GetMTime(), image.GetMTime() if image is not None else 0, unit)
         if seen == self._seen:
             return
         self._seen, self._boxId = seen, box.id
         statistics = self.logic.statisticsOf(box)
         self.ui.resultLabel.setText(
-            _("{name}: {ml:.2f} ml, mean {mean:.1f}, confidence {confidence:.2f}").format(name=box.name, **statistics)
+            _("{name}: {ml:.2f} ml, mean {mean:.1f}{unit}, confidence {confidence:.2f}").format(
+                name=box.name, unit=unit, **statistics
+            )
         )
         links = [f'<a href="{r.index}">{r.index}</a> ({r.confidence:.2f})' for r in record.leastCertain(_LINKS)]
         self.ui.uncertainLabel.setText(_("Least certain slices: {links}").format(links=", ".join(links)))

@@ -129,6 +129,22 @@ def test_the_model_dialog_shows_every_model(panel):
     assert dialog.deleteButton.isEnabled() and not dialog.installButton.isEnabled()
 
 
+def test_an_empty_panel_says_what_to_do_first(panel, volume, view):
+    assert panel.ui.adviceLabel.text() == "Add a box first."
+    draw(panel, view)
+    assert panel.ui.adviceLabel.text() == ""
+
+
+def test_the_mean_of_a_ct_is_in_hu(panel, volume, view):
+    draw(panel, view)
+    panel.ui.applyButton.click()
+    settle(panel)
+    assert " HU" not in panel.ui.resultLabel.text()
+    combo = panel.ui.modalityComboBox
+    combo.setCurrentIndex(combo.findData("CT"))
+    assert " HU, confidence" in panel.ui.resultLabel.text()
+
+
 def test_a_tilted_view_is_told(panel, volume, view):
     box = draw(panel, view)
     assert panel.ui.adviceLabel.text() == ""
