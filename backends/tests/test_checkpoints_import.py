@@ -152,6 +152,17 @@ def test_an_existing_folder_is_kept_unless_it_is_a_model_to_be_replaced(publishe
     assert os.listdir(tmp_path) == ["m"]
 
 
+def test_a_checkpoint_in_the_folder_to_be_replaced_is_kept(published: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    (folder / "model.json").write_text("{}")
+    inside = folder / "lite_medsam.pth"
+    inside.write_bytes(published.read_bytes())
+    with pytest.raises(ModelError, match="would be replaced"):
+        import_checkpoint("litemedsam", inside, folder, replace=True)
+    assert inside.exists()
+
+
 def test_a_full_disk_leaves_the_former_model(published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "m"
     folder.mkdir()

