@@ -48,7 +48,7 @@ SAMPLES = --model runs/medsamlite-efficientvit --model runs/medsamlite-repvit --
 RUN := PYTHONPATH=backends:research OMP_NUM_THREADS=1 $(RESEARCH_BIN)/python -m medsam_research
 
 train: $(STAMPS)/research
-	$(RUN).synthesis.prepare --count 6000 --volumes 500 --output runs/data/synthetic --seed 0
+	$(RUN).synthesis.prepare --count 6000 --volumes 1400 --output runs/data/synthetic --seed 0
 	$(RUN).training.train --config main --data "$(DATA)" --synthetic runs/data/synthetic --output runs/main
 	$(RUN).training.export runs/main/checkpoint.pt --id medsamlite-efficientvit --int8 decoder \
 		--output runs/medsamlite-efficientvit

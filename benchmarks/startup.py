@@ -28,7 +28,7 @@ def measure(plan: Plan, results: Results) -> None:
     """Time processes that import one thing each, and list the modules that take longest within a segmentation's."""
     tasks = {f"startup/{name}": partial(_process, text) for name, text in _STATEMENTS.items()}
     results.timings |= interleaved(tasks, plan.effort.repeats, plan.effort.budget_s)
-    text = _STATEMENTS["medsamlite segment"] + ", onnxruntime, SimpleITK"
+    text = _STATEMENTS["medsamlite segment"] + "; import onnxruntime, SimpleITK"
     told = run([sys.executable, "-X", "importtime", "-c", text], environment()).output
     own: dict[str, float] = {}
     for match in _LINE.finditer(told):

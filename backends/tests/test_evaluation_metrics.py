@@ -88,7 +88,7 @@ def test_no_surface_counts_when_the_case_failed() -> None:
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "surface_distance", None)
-    with pytest.raises(MedSAMLiteError, match="medsam-backends\\[cohort\\]"):
+    with pytest.raises(MedSAMLiteError, match="pip install surface-distance"):
         surface_dice(slab(2, 5), slab(2, 5))
 
 
