@@ -6,6 +6,7 @@ import json
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -72,18 +73,21 @@ def test_a_download_shows_its_progress_and_becomes_a_model(dialog, monkeypatch, 
     assert [row.state for row in dialog.rows if row.id == "rep-medsam"] == ["ready"]
 
 
-def untilBytesCame(dialog):
-    end = time.monotonic() + 30
-    while " MB" not in dialog.detail.text() and time.monotonic() < end:
-        APP.processEvents()
-
-
-def test_a_cancelled_download_leaves_nothing(dialog, monkeypatch, tmp_path):
+@contextmanager
+def endlessDownload(dialog, monkeypatch):
+    """A download of which some bytes have come, and which does not end by itself."""
     with FileServer(b"", endless=True).running() as server:
         publish(server, b"anything", monkeypatch)
         select(dialog, "rep-medsam")
         dialog.installButton.click()
-        untilBytesCame(dialog)
+        end = time.monotonic() + 30
+        while " MB" not in dialog.detail.text() and time.monotonic() < end:
+            APP.processEvents()
+        yield
+
+
+def test_a_cancelled_download_leaves_nothing(dialog, monkeypatch, tmp_path):
+    with endlessDownload(dialog, monkeypatch):
         dialog.cancelButton.click()
         drain(dialog.worker)
     assert dialog.detail.text().startswith("Cancelled") and list(tmp_path.iterdir()) == []
@@ -92,11 +96,7 @@ def test_a_cancelled_download_leaves_nothing(dialog, monkeypatch, tmp_path):
 def test_one_goes_on_segmenting_during_a_download(panel, dialog, monkeypatch, tmp_path, volume):
     tinyModel(tmp_path / "tiny")
     box = panel.logic.addBox(volume, (12, 12, 4, 52, 52, 15))
-    with FileServer(b"", endless=True).running() as server:
-        publish(server, b"anything", monkeypatch)
-        select(dialog, "rep-medsam")
-        dialog.installButton.click()
-        untilBytesCame(dialog)
+    with endlessDownload(dialog, monkeypatch):
         panel.ui.applyButton.click()
         settle(panel)
         assert panel.logic.stateOf(box) == "segmented"
@@ -107,11 +107,7 @@ def test_one_goes_on_segmenting_during_a_download(panel, dialog, monkeypatch, tm
 
 
 def test_a_download_ends_with_the_panel(dialog, monkeypatch, tmp_path):
-    with FileServer(b"", endless=True).running() as server:
-        publish(server, b"anything", monkeypatch)
-        select(dialog, "rep-medsam")
-        dialog.installButton.click()
-        untilBytesCame(dialog)
+    with endlessDownload(dialog, monkeypatch):
         dialog.close()
         assert not dialog.worker._thread.is_alive()
     assert dialog.job.state == "cancelled" and not dialog.dialog.isVisible() and not list(tmp_path.iterdir())
