@@ -10,7 +10,6 @@ import hmac
 import json
 import logging
 import os
-import stat
 import struct
 import threading
 from contextlib import suppress
@@ -21,12 +20,13 @@ from numpy.typing import NDArray
 
 from .types import Embedding
 from .user_cache import cache_folder
+from .user_key import make_room, user_key
 from .whole_file import write_private
 
 __all__ = ["DiskStore"]
 
 _MAGIC = b"MedSAMLite embedding 1\n"
-_KEY_BYTES = _SIGNATURE_BYTES = 32
+_SIGNATURE_BYTES = 32
 _KINDS = "biuf"
 """Of numpy types that are kept: truth values and real numbers."""
 _ENDING = ".embedding"
@@ -52,7 +52,7 @@ class DiskStore:
         self._room = threading.Lock()  # one thread at a time makes room and takes it
         self._folder = folder or cache_folder() / "embeddings"
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._key = _user_key(self._folder / "key")
+        self._key = user_key(self._folder / "key")
 
     def name(self, picture: NDArray[np.generic], model: str) -> str:
         """What the store knows the embedding of `picture` by the model of this identity by."""
@@ -90,7 +90,7 @@ class DiskStore:
             return
         try:
             with self._room:
-                self._make_room(size)
+                make_room(self._folder.glob(f"*{_ENDING}"), size, self.max_bytes)
                 write_private(self._path(name), _MAGIC + self._signature(name, content) + content)
         except OSError as error:
             _logger.warning("An encoded slice was not kept in %s (%s).", self._folder, error.strerror)
@@ -101,28 +101,6 @@ class DiskStore:
     def _signature(self, name: str, content: bytes) -> bytes:
         """Of the name too, so that an entry cannot stand in for another."""
         return hmac.new(self._key, name.encode() + content, hashlib.sha256).digest()
-
-    def _make_room(self, size: int) -> None:
-        files = [(path, path.stat()) for path in self._folder.glob(f"*{_ENDING}")]
-        held = sum(status.st_size for _, status in files)
-        for path, status in sorted(files, key=lambda item: item[1].st_mtime_ns):
-            if held + size <= self.max_bytes:
-                return
-            path.unlink(missing_ok=True)
-            held -= status.st_size
-
-
-def _user_key(path: Path) -> bytes:
-    """The key in `path`; a new one where there is none, or others could have read or changed it."""
-    with suppress(OSError):
-        key = path.read_bytes()
-        private = os.name != "posix" or not stat.S_IMODE(path.stat().st_mode) & 0o077
-        if len(key) == _KEY_BYTES and private:
-            return key
-        _logger.warning("The key %s was open to others or damaged: it is replaced, and what it signed is lost.", path)
-    key = os.urandom(_KEY_BYTES)
-    write_private(path, key)
-    return key
 
 
 def _packed(embedding: Embedding) -> bytes:

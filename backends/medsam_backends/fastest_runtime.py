@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 
 from .backend import Backend
 from .errors import ModelError
+from .processor import processor_name
 from .runtimes import available_runtimes
 from .types import Prompt
 from .user_cache import read_json, write_json
@@ -42,7 +40,7 @@ def open_fastest(open_with: Callable[[str], Backend], digest: str, threads: int)
     names = [name for name, reason in available_runtimes().items() if not reason and not name.endswith("-reduced")]
     if len(names) < 2:
         return open_with(names[0] if names else "onnxruntime")
-    key = " ".join([digest, f"{threads} threads", _processor(), *(f"{name} {_version(name)}" for name in names)])
+    key = " ".join([digest, f"{threads} threads", processor_name(), *(f"{name} {_version(name)}" for name in names)])
     known = read_json(_MEMORY)
     if known.get(key) in names:
         return open_with(known[key])
@@ -91,11 +89,3 @@ def _version(name: str) -> str:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return "unknown"
-
-
-def _processor() -> str:
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

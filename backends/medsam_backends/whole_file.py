@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .errors import OutputError
 
-__all__ = ["check_free", "make_folder", "replacing", "replacing_together", "write_csv", "write_private"]
+__all__ = ["check_free", "make_folder", "replacing", "replacing_together", "temporaries", "write_csv", "write_private"]
 
 
 def make_folder(folder: Path) -> None:
@@ -50,13 +50,13 @@ def replacing(path: Path, ending: str, *, force: bool) -> Iterator[Path]:
 def replacing_together(endings: Mapping[Path, str], *, force: bool) -> Iterator[list[Path]]:
     """Temporary files, one beside each path, that take their places once the block has written all; see `replacing`."""
     left = [str(path) for path in endings]
-    with _temporaries(endings) as temporaries:
+    with temporaries(endings) as names:
         try:
-            yield temporaries
+            yield names
             for path in endings:
                 if os.path.exists(path) and not force:
                     raise OutputError(f"{path} exists: choose another name, or --force to replace it.")
-            for path, temporary in zip(endings, temporaries, strict=True):
+            for path, temporary in zip(endings, names, strict=True):
                 os.replace(temporary, path)
                 left.remove(str(path))
         except OSError as error:
@@ -81,19 +81,19 @@ def write_private(path: Path, content: bytes) -> None:
         If it cannot be written: mostly nobody need be told.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _temporaries({path: path.suffix}) as [temporary]:
+    with temporaries({path: path.suffix}) as [temporary]:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)
         os.replace(temporary, path)
 
 
 @contextmanager
-def _temporaries(endings: Mapping[Path, str]) -> Iterator[list[Path]]:
+def temporaries(endings: Mapping[Path, str]) -> Iterator[list[Path]]:
     """Names beside the paths; what has not been moved from there disappears."""
-    temporaries = [path.with_name(f".medsamlite-{os.urandom(6).hex()}{ending}") for path, ending in endings.items()]
+    names = [path.with_name(f".medsamlite-{os.urandom(6).hex()}{ending}") for path, ending in endings.items()]
     try:
-        yield temporaries
+        yield names
     finally:
-        for temporary in temporaries:
+        for temporary in names:
             with suppress(OSError):  # why it could not be written is being told already
                 temporary.unlink(missing_ok=True)
