@@ -60,12 +60,12 @@ def _whole(call: Callable[..., Any], *arguments: Any) -> None:
 
 def _graphs(folder: str, runtime: str, threads: int) -> dict[str, Part]:
     """The two graphs of a model folder alone, through our own runtime."""
-    from medsam_backends.folder_backend import read_weights
     from medsam_backends.manifest import read_manifest
     from medsam_backends.runtimes import SessionOptions, get_runtime
+    from medsam_backends.weights_file import WeightsFile
 
     manifest = read_manifest(Path(folder))
-    options = SessionOptions(threads=threads, weights=read_weights(manifest))
+    options = SessionOptions(threads=threads, weights=WeightsFile(manifest))
     parts: dict[str, Part] = {}
     for name, graph in (("encoder", manifest.encoder), ("decoder", manifest.decoder)):
         session = get_runtime(runtime).load(graph.path, options)

@@ -12,6 +12,7 @@ import math
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +31,16 @@ _RUNS = 3
 
 def main() -> None:
     """Print the costs of both graphs as JSON."""
-    from medsam_backends.folder_backend import read_weights
     from medsam_backends.manifest import read_manifest
+    from medsam_backends.weights_file import WeightsFile
 
     manifest, threads = read_manifest(Path(sys.argv[1])), int(sys.argv[2])
-    weights = read_weights(manifest)
+    weights = WeightsFile(manifest)
     graphs = {"encoder": manifest.encoder.path, "decoder": manifest.decoder.path}
     print(json.dumps({name: costs(_filled(path, weights), threads) for name, path in graphs.items()}))
 
 
-def _filled(path: Path, weights: dict[str, NDArray[Any]]) -> ModelProto:
+def _filled(path: Path, weights: Mapping[str, NDArray[Any]]) -> ModelProto:
     model = onnx.load(path, load_external_data=False)
     for tensor in model.graph.initializer:
         if tensor.data_location == TensorProto.EXTERNAL:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .backend import Backend
-from .errors import ModelError
 from .fusion import FusionNetwork
 from .manifest import Manifest
 from .named_session import NamedRun, NamedSession, runtime_for
@@ -20,6 +17,7 @@ from .preprocess import network_input
 from .routed import RoutedBackend, RoutedManifest, read_model
 from .runtimes import AUTO, SessionOptions, usable_cores
 from .types import Embedding
+from .weights_file import WeightsFile
 
 __all__ = ["FolderBackend", "open_folder"]
 
@@ -40,7 +38,8 @@ class FolderBackend(Backend):
         self.manifest = manifest
         self.spec = manifest.spec
         self.at_once = _at_once(manifest, runtime, threads or usable_cores())
-        options = SessionOptions(threads if self.at_once == 1 else 1, read_weights(manifest))
+        weights = WeightsFile(manifest)
+        options = SessionOptions(threads if self.at_once == 1 else 1, weights, weights.digest)
         with ThreadPoolExecutor(1) as other:  # runtimes prepare both at once where there are two cores
             decoder = other.submit(self.load_decoder, runtime, options)
             self._encoder = NamedSession(manifest.encoder, runtime, options, ("image",), ("features",))
@@ -80,23 +79,6 @@ def _at_once(manifest: Manifest, runtime: str, threads: int) -> int:
     return threads if alike and size <= _LIGHT_BYTES else 1
 
 
-def read_weights(manifest: Manifest) -> dict[str, NDArray[Any]]:
-    """The arrays of the manifest's weights file, by name; empty when the graphs carry their own.
-
-    Raises
-    ------
-    ModelError
-        If the file is damaged or holds anything but plain arrays.
-    """
-    if manifest.weights is None:
-        return {}
-    try:
-        with np.load(manifest.weights, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ModelError(f"{manifest.weights.name} cannot be read ({error}): install the model again.") from None
-
-
 def open_folder(folder: Path | str, runtime: str = "onnxruntime", threads: int = 0) -> Backend:
     """Load the model in `folder`; digests are checked first, of one with several parts when a part is loaded.
 
@@ -117,7 +99,7 @@ def open_folder(folder: Path | str, runtime: str = "onnxruntime", threads: int =
     manifest = read_model(Path(folder))
     if isinstance(manifest, RoutedManifest):
         return RoutedBackend(manifest, lambda part: open_folder(part, runtime, threads))
-    manifest.check_digests()
+    manifest.check_digests(weights=False)  # the largest file by far: checked when it is read
     kinds: dict[str, type[FolderBackend]] = {"sam": SamBackend, "sam_split": SplitSamBackend, "window": WindowBackend}
     cls = kinds[manifest.decoder.kind]
     if runtime != AUTO:

@@ -78,14 +78,19 @@ class Manifest:
     window: dict[str, Any]
     cube: dict[str, Any]
 
-    def check_digests(self) -> None:
-        """Raise `ModelError` if a file's SHA-256 is not the manifest's."""
-        for path, expected in self.digests.items():
-            if sha256(path) != expected:
-                raise ModelError(
-                    f"{path.name} of the model {self.spec.id} is not the file its manifest describes "
-                    "(SHA-256 differs): it is damaged or was changed; install the model again."
-                )
+    def check_digests(self, *, weights: bool = True) -> None:
+        """Raise `ModelError` if a file's SHA-256 is not the manifest's; the weights' only if asked."""
+        for path in self.digests:
+            if weights or path != self.weights:
+                self.check_digest(path)
+
+    def check_digest(self, path: Path) -> None:
+        """Raise `ModelError` if this file's SHA-256 is not the manifest's."""
+        if sha256(path) != self.digests[path]:
+            raise ModelError(
+                f"{path.name} of the model {self.spec.id} is not the file its manifest describes "
+                "(SHA-256 differs): it is damaged or was changed; install the model again."
+            )
 
 
 def sha256(path: Path) -> str:

@@ -177,6 +177,7 @@ def _trial(identifier: str) -> str:
     """Why the model cannot be used; empty when it can.  One of several parts is tried part by part."""
     import numpy as np
 
+    from ..folder_backend import FolderBackend
     from ..propagation import CubeView
     from ..registry import open_model
     from ..routed import RoutedBackend
@@ -188,6 +189,8 @@ def _trial(identifier: str) -> str:
         if isinstance(backend, RoutedBackend):
             parts = [backend.part(name) for name in backend.manifest.parts]
         for part in parts:
+            if isinstance(part, FolderBackend):
+                part.manifest.check_digests()  # of the weights too, which a kept graph does without
             embedding = part.encode(np.zeros((48, 64), np.uint8))
             part.decode(embedding, [Prompt((8.0, 8.0, 40.0, 40.0))])
             if part.fusion is not None:

@@ -21,10 +21,13 @@ class SessionOptions:
     ----------
     threads : number of threads inside an operator; 0 means the cores that the process may use, 8 at most
     weights : arrays for the graph's external initializers, by name; they must live as long as the session
+    weights_digest : SHA-256 of the file of `weights`; with it a runtime may keep what it made of graph and weights, and
+        needs no weights when it has
     """
 
     threads: int = 0
     weights: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    weights_digest: str = ""
 
 
 class Session(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 
 from ..errors import ModelError
 from .base import Session, SessionOptions
-from .graph_file import read_graph, usable_cores
+from .graph_file import GraphFile, read_graph, usable_cores
+from .saved_graph import SavedGraph, saved_graph
 
 __all__ = ["create"]
 
@@ -20,7 +22,9 @@ __all__ = ["create"]
 ort.set_default_logger_severity(3)
 
 _SPIN_US = "100"
+_PROVIDERS = ["CPUExecutionProvider"]
 _Shape = tuple[int | str | None, ...]
+_logger = logging.getLogger("medsam_backends")
 
 
 class _Session:
@@ -39,24 +43,65 @@ class _OnnxRuntime:
     concurrent = True
 
     def load(self, path: Path, options: SessionOptions) -> Session:
+        saved = _place(path, options)
+        kept = saved.find() if saved is not None else None
+        if saved is not None and kept is not None:
+            settings = _settings(options)
+            settings.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # it is optimised
+            try:
+                return _Session(ort.InferenceSession(str(kept), settings, providers=_PROVIDERS), [])
+            except Exception:  # as below
+                saved.drop(kept)
         graph = read_graph(path, options.weights)
-        settings = ort.SessionOptions()
-        settings.intra_op_num_threads = options.threads or usable_cores()
-        settings.enable_mem_pattern = False  # LiteMedSAM's encoder: 410 instead of 692 MB at its peak, in the same time
-        # Threads that wait for work spin: long enough for the next operator, not into the time after the run.
-        settings.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_US)
-        values = [ort.OrtValue.ortvalue_from_numpy(array) for array in graph.given.values()]
-        if values:
-            settings.add_external_initializers(list(graph.given), values)
-        # A graph with data files beside it is loaded by path so that they are found, any other from
-        # the bytes that were checked, so that the file cannot change in between.
-        source = str(path) if graph.beside else graph.data
+        if saved is None or graph.beside:
+            return _open(graph, options)
         try:
-            session = ort.InferenceSession(source, settings, providers=["CPUExecutionProvider"])
-        except Exception as error:  # the runtime raises a class of its own for every cause
-            reason = str(error).strip().splitlines()[0]
-            raise ModelError(f"{path.name} is not a model that ONNX Runtime can load ({reason}).") from None
-        return _Session(session, [graph.given, values])
+            with saved.making() as target:
+                return _open(graph, options, target)
+        except (ModelError, OSError) as error:
+            session = _open(graph, options)  # raises if it was the graph's fault
+            _logger.warning("The optimised graph of %s was not kept in %s (%s).", path, saved.folder, error)
+            return session
+
+
+def _place(path: Path, options: SessionOptions) -> SavedGraph | None:
+    """Where the optimised graph is kept; small graphs with weights of their own gain nothing by it."""
+    if not options.weights_digest:
+        return None
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None  # reading the graph says why
+    runtime = f"onnxruntime {ort.__version__} {ort.get_build_info()}, all optimisations"
+    return saved_graph(content, options.weights_digest, runtime)
+
+
+def _settings(options: SessionOptions) -> ort.SessionOptions:
+    settings = ort.SessionOptions()
+    settings.intra_op_num_threads = options.threads or usable_cores()
+    settings.enable_mem_pattern = False  # LiteMedSAM's encoder: 410 instead of 692 MB at its peak, in the same time
+    # Threads that wait for work spin: long enough for the next operator, not into the time after the run.
+    settings.add_session_config_entry("session.intra_op.spin_duration_us", _SPIN_US)
+    return settings
+
+
+def _open(graph: GraphFile, options: SessionOptions, optimised: Path | None = None) -> _Session:
+    """The graph's session; the graph as it was optimised is written to `optimised`."""
+    settings = _settings(options)
+    if optimised is not None:
+        settings.optimized_model_filepath = str(optimised)
+    values = [ort.OrtValue.ortvalue_from_numpy(array) for array in graph.given.values()]
+    if values:
+        settings.add_external_initializers(list(graph.given), values)
+    # A graph with data files beside it is loaded by path so that they are found, any other from
+    # the bytes that were checked, so that the file cannot change in between.
+    source = str(graph.path) if graph.beside else graph.data
+    try:
+        session = ort.InferenceSession(source, settings, providers=_PROVIDERS)
+    except Exception as error:  # the runtime raises a class of its own for every cause
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"{graph.path.name} is not a model that ONNX Runtime can load ({reason}).") from None
+    return _Session(session, [graph.given, values])
 
 
 def create() -> _OnnxRuntime:
