@@ -191,7 +191,7 @@ def test_a_bound_that_is_no_number_is_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, value: str
 ) -> None:
     monkeypatch.setenv(SIZE_VARIABLE, value)
-    assert place().max_bytes == 1_024_000_000
+    assert place().max_bytes == 2_048_000_000
     assert SIZE_VARIABLE in caplog.text
 
 

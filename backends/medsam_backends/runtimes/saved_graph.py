@@ -26,7 +26,7 @@ from ..whole_file import temporaries
 __all__ = ["SavedGraph", "saved_graph"]
 
 _SIZE_VARIABLE = "MEDSAMLITE_GRAPH_CACHE"
-_DEFAULT_MB = 1024.0
+_DEFAULT_MB = 2048.0  # all twelve parts of DAFT are 1.7 GB
 _ENDING = ".onnx"
 _BLOCK = 1 << 20
 _ours = threading.Lock()  # one thread at a time makes the key, or room
