@@ -38,7 +38,10 @@ def user_key(path: Path) -> bytes:
 
 def make_room(files: Iterable[Path], size: int, max_bytes: int) -> None:
     """Delete of `files` the longest unused until `size` further bytes do not exceed `max_bytes`; may raise OSError."""
-    found = [(path, path.stat()) for path in files]
+    found = []
+    for path in files:
+        with suppress(FileNotFoundError):  # another process has moved or deleted it since it was listed
+            found.append((path, path.stat()))
     held = sum(status.st_size for _, status in found)
     for path, status in sorted(found, key=lambda item: item[1].st_mtime_ns):
         if held + size <= max_bytes:

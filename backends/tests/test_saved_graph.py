@@ -16,10 +16,11 @@ from medsam_backends.cli.main import main
 from medsam_backends.errors import ModelError
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.processor import instruction_sets
-from medsam_backends.runtimes import SessionOptions, get_runtime
+from medsam_backends.runtimes import SessionOptions, get_runtime, onnx_runtime
 from medsam_backends.runtimes.saved_graph import SavedGraph, saved_graph
 from medsam_backends.types import Prompt
 from medsam_backends.user_cache import cache_folder
+from medsam_backends.user_key import make_room
 from numpy.typing import NDArray
 from test_onnx_file import adding, outside, write
 
@@ -128,6 +129,8 @@ def test_the_name_tells_graph_weights_runtime_and_processor(monkeypatch: pytest.
     monkeypatch.setattr(f"{module}.processor_name", lambda: "another")
     names.append(place())
     assert len({found.name for found in names}) == 6
+    monkeypatch.setattr("platform.platform", lambda **_: "the same system, updated")
+    assert place() == SavedGraph(names[-1].folder, names[-1].name, names[-1].key, names[-1].max_bytes)
     monkeypatch.setattr(f"{module}.instruction_sets", tuple)
     assert saved_graph(b"graph", DIGEST, "1") is None, "what the processor can do is not known"
 
@@ -168,6 +171,46 @@ def test_what_is_signed_but_no_graph_is_made_anew(graph: Path, caplog: pytest.Lo
     keep(target, b"no graph")
     assert [added(graph, 7), added(graph, 9)] == [7, 7]
     assert "made anew" in caplog.text and len(kept()) == 1
+
+
+@posix
+def test_what_another_process_deleted_meanwhile_is_not_called_damaged(
+    graph: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    added(graph, 5)
+    [path] = kept()
+    path.unlink()
+    path.symlink_to("deleted")  # it is listed, and cannot be read
+    assert place().find() is None
+    assert added(graph, 7) == 7
+    assert not caplog.records
+    [whole] = [found for found in kept() if found != path]
+    make_room([path, whole], 1, 0)
+    assert not whole.exists(), "room is made by what is there"
+
+
+def test_a_graph_that_cannot_be_moved_to_its_place_is_opened_once(
+    graph: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    added(graph, 5)
+    [path] = kept()
+    path.unlink()
+    (path / "in the way").mkdir(parents=True)
+    opened = []
+    session = onnx_runtime.ort.InferenceSession
+    monkeypatch.setattr(
+        onnx_runtime.ort, "InferenceSession", lambda *args, **kwargs: opened.append(args) or session(*args, **kwargs)
+    )
+    assert added(graph, 5) == 5
+    assert len(opened) == 1 and "was not kept in" in caplog.text
+
+
+def test_a_graph_larger_than_all_the_room_is_not_written(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SIZE_VARIABLE, "0.00002")  # 20 bytes, and the weight has 24
+    folder = place().folder
+    before = folder.stat().st_mtime_ns
+    assert added(graph, 5) == 5
+    assert folder.stat().st_mtime_ns == before
 
 
 def test_it_is_bounded_and_the_longest_unused_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:

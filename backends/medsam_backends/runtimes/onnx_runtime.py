@@ -53,15 +53,16 @@ class _OnnxRuntime:
             except Exception:  # as below
                 saved.drop(kept)
         graph = read_graph(path, options.weights)
-        if saved is None or graph.beside:
+        if saved is None or graph.beside or _bytes(graph) > saved.max_bytes:
             return _open(graph, options)
+        session = None
         try:
             with saved.making() as target:
-                return _open(graph, options, target)
+                session = _open(graph, options, target)
         except (ModelError, OSError) as error:
-            session = _open(graph, options)  # raises if it was the graph's fault
+            session = session or _open(graph, options)  # raises if it was the graph's fault
             _logger.warning("The optimised graph of %s was not kept in %s (%s).", path, saved.folder, error)
-            return session
+        return session
 
 
 def _place(path: Path, options: SessionOptions) -> SavedGraph | None:
@@ -74,6 +75,11 @@ def _place(path: Path, options: SessionOptions) -> SavedGraph | None:
         return None  # reading the graph says why
     runtime = f"onnxruntime {ort.__version__} {ort.get_build_info()}, all optimisations"
     return saved_graph(content, options.weights_digest, runtime)
+
+
+def _bytes(graph: GraphFile) -> int:
+    """What its optimised graph will hold at least."""
+    return sum(array.nbytes for array in graph.given.values())
 
 
 def _settings(options: SessionOptions) -> ort.SessionOptions:

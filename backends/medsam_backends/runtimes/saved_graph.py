@@ -48,12 +48,16 @@ class SavedGraph:
     max_bytes: int
 
     def find(self) -> Path | None:
-        """The file, if there is one that can be trusted; any other of this name is deleted."""
+        """The file, if there is one that can be trusted; any other of this name that can be read is deleted."""
         for path in self.folder.glob(f"{self.name}-*{_ENDING}"):
-            with suppress(OSError):
-                if hmac.compare_digest(path.name, self._signed_name(path)):
+            try:
+                signed = self._signed_name(path)
+            except OSError:  # another process deleted it or holds it: no sign of damage
+                continue
+            if hmac.compare_digest(path.name, signed):
+                with suppress(OSError):  # where nothing can be written it is used all the same
                     os.utime(path)  # used now
-                    return path
+                return path
             self.drop(path)
         return None
 
@@ -114,8 +118,8 @@ def saved_graph(content: bytes, weights_digest: str, runtime: str) -> SavedGraph
     except OSError as error:
         _logger.warning("No optimised graphs are kept in %s (%s).", folder, error.strerror)
         return None
-    made_for = [hashlib.sha256(content).hexdigest(), weights_digest, runtime, platform.platform(terse=True)]
-    made_for += [platform.machine(), processor_name(), *sets]
+    made_for = [hashlib.sha256(content).hexdigest(), weights_digest, runtime]
+    made_for += [platform.system(), platform.machine(), processor_name(), *sets]
     return SavedGraph(folder, hashlib.sha256("\n".join(made_for).encode()).hexdigest()[:32], key, max_bytes)
 
 
