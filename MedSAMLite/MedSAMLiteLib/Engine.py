@@ -118,8 +118,8 @@ class Engine:
     def correct(self, view, segment, index, clicks, rule, progress, cancelled):
         """Identity of the model, and the segment with the neighbourhood of a corrected slice run again.
 
-        A model that takes points is given them beside the user's box and no prior, which, measured,
-        corrects most; one that takes none is given the box that the clicks make of the present mask,
+        A model that takes points is given them beside the user's box; whether with the present mask is
+        the rule's to decide; one that takes none is given the box that the clicks make of the present mask,
         and that mask as prior where it takes one.
         """
         segmenter = self._segmenter(view)

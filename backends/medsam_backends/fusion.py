@@ -15,14 +15,15 @@ from .runtimes import SessionOptions
 
 __all__ = ["FusionNetwork"]
 
-_INPUTS = ("picture", "valid", "logits", "scale")
+_INPUTS = ("picture", "valid", "logits", "scale", "clicks")
 
 
 class FusionNetwork:
     """Implements `propagation.Fusion` with a graph, loaded when it is first used: pictures and previews never need it.
 
-    Graph: ``picture`` (1, 1, G, G, G) in 0..255, ``valid`` (1, 1, G, G, G) in 0..1, ``logits`` (1, 1, G, G, G) and
-    ``scale`` (1, 3), log2 of voxels a cell -> ``change`` (1, 1, G, G, G), to be added to the logits.
+    Graph: ``picture`` (1, 1, G, G, G) in 0..255, ``valid`` (1, 1, G, G, G) in 0..1, ``logits`` (1, 1, G, G, G),
+    ``scale`` (1, 3), log2 of voxels a cell, and ``clicks`` (1, 2, G, G, G), see `propagation.click_cubes.paint_clicks`
+    -> ``change`` (1, 1, G, G, G), to be added to the logits.
 
     Attributes
     ----------
@@ -48,7 +49,8 @@ class FusionNetwork:
         cubes = {"picture": seen.picture, "valid": seen.valid, "logits": seen.logits}
         feeds = {name: values[None, None] for name, values in cubes.items()}
         scale = np.log2(np.array([seen.voxels_per_cell])).astype(np.float32)
-        change: NDArray[np.float32] = self._loaded().run({**feeds, "scale": scale})["change"][0, 0]
+        feeds |= {"scale": scale, "clicks": seen.clicks[None]}
+        change: NDArray[np.float32] = self._loaded().run(feeds)["change"][0, 0]
         return change
 
     def close(self) -> None:

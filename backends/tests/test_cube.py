@@ -7,6 +7,7 @@ import pytest
 from medsam_backends.propagation import Request
 from medsam_backends.propagation.cube import Cube
 from medsam_backends.propagation.region import LIMIT, Region
+from medsam_backends.types import Point, Prompt
 
 SHAPE = (24, 30, 36)
 REQUEST = Request((8.0, 6.0, 28.0, 24.0), 5, 16)
@@ -66,3 +67,20 @@ def test_logits_come_back_to_the_voxels_they_came_from() -> None:
         back = cube.plane(logits, region, index)[3:-3, 3:-3]
         inside = field[index, region.y0 + 3 : region.y1 - 3, region.x0 + 3 : region.x1 - 3]
         np.testing.assert_allclose(back, inside, atol=0.02)
+
+
+def test_clicks_lie_on_the_cells_that_hold_their_voxels() -> None:
+    cube = Cube.of(REQUEST, SHAPE, 12, 1.0)  # a cell is 1 slice, 1.5 rows, 5 / 3 columns
+    box = REQUEST.box
+    said = {
+        7: Prompt(box, points=(Point(8 + 3.5 * 5 / 3, 6 + 8.5 * 1.5), Point(27.9, 6.1, positive=False))),
+        9: Prompt(box, points=(Point(8.1, 23.9),)),
+        10: Prompt(box),
+    }
+    clicks = cube.clicks(said)
+    assert clicks.shape == (2, 12, 12, 12) and clicks.dtype == np.float32
+    assert clicks[0, 2, 8, 3] == pytest.approx(1, abs=1e-5)
+    assert np.unravel_index(clicks[1].argmax(), (12, 12, 12)) == (2, 0, 11)
+    assert np.unravel_index(clicks[0, 4:].argmax(), (8, 12, 12)) == (0, 11, 0)
+    assert clicks[0, 2, 8, 4] == pytest.approx(np.exp(-0.5 / 1.5**2), abs=1e-5)
+    assert not cube.clicks({}).any()

@@ -14,10 +14,17 @@ from medsam_backends.manifest import read_manifest
 from medsam_backends.propagation import CubeView
 from medsam_backends.runtimes import available_runtimes
 from medsam_backends.segmenter import Target, VolumeSegmenter
+from medsam_backends.types import Point, Prompt
 
 SIDE = tiny_models.SIDE
 INSTALLED = [name for name, reason in available_runtimes().items() if not reason and not name.endswith("-reduced")]
 BOX = VoxelBox(8, 8, 8, 23, 23, 23)  # as many voxels as cells, so that each is its own
+
+
+def shown(picture: np.ndarray) -> CubeView:
+    """`picture` in a cube of its size, nothing known of it."""
+    nothing = np.zeros_like(picture)
+    return CubeView(picture, picture, nothing, (1.0, 1.0, 1.0), np.stack([nothing, nothing]))
 
 
 def volume() -> np.ndarray:
@@ -44,15 +51,30 @@ def test_what_is_found_is_what_the_fusion_network_leaves(tmp_path: Path, runtime
     np.testing.assert_array_equal(full[8:24, 8:24, 8:24], inside > 200)
 
 
+def test_clicks_reach_the_network_on_their_own_side(tmp_path: Path) -> None:
+    """The toy network finds what is brighter than 200, or clicked as object, and not clicked as background."""
+    array = volume()
+    array[15, 15, 15], array[15, 18, 19] = 20, 250
+    model = open_folder(tiny_models.add_fusion(tiny_models.window_model(tmp_path / "m")))
+    segmenter = VolumeSegmenter(model, array, preset="manual", level=127.5, width=255)
+    [segment] = segmenter.segment([Target(BOX)], rule="views")
+    before = segment.full(array.shape)
+    assert not before[15, 15, 15] and before[15, 18, 19]
+    clicks = (Point(15.5, 15.5), Point(19.5, 18.5, positive=False))
+    after = segmenter.correct(segment, 15, Prompt(BOX.plane("k")[0], clicks), rule="views").full(array.shape)
+    assert after[15, 15, 15] and not after[15, 18, 19]
+    np.testing.assert_array_equal(after[8], before[8])
+
+
 def test_a_closed_model_cannot_be_used(tmp_path: Path) -> None:
     model = open_folder(tiny_models.add_fusion(tiny_models.window_model(tmp_path / "m")))
     assert model.fusion is not None
     cube = np.full((tiny_models.GRID,) * 3, 250, np.float32)
-    change = model.fusion(CubeView(cube, cube, cube * 0, (1.0, 1.0, 1.0)))
+    change = model.fusion(shown(cube))
     assert change.min() == change.max() == 50
     model.close()
     with pytest.raises(ModelError, match="was closed: load it again"):
-        model.fusion(CubeView(cube, cube, cube * 0, (1.0, 1.0, 1.0)))
+        model.fusion(shown(cube))
 
 
 def test_cancelling_is_heard_before_the_fusion_network_runs(tmp_path: Path) -> None:
@@ -82,7 +104,7 @@ def test_other_cells_than_the_graph_takes_are_one_sentence(tmp_path: Path) -> No
     network = open_folder(folder).fusion
     cube = np.zeros((24, 24, 24), np.float32)
     with pytest.raises(ModelError, match=r"takes 16 cells a side, its cube in model.json has 24: correct cube.grid"):
-        assert network is not None and network(CubeView(cube, cube, cube, (1.0, 1.0, 1.0)))
+        assert network is not None and network(shown(cube))
 
 
 def test_a_model_without_one_has_none(tmp_path: Path) -> None:

@@ -120,8 +120,8 @@ def test_a_change_on_one_slice_fades_over_its_neighbours() -> None:
     before = segment(PLAIN, FieldModel(lambda _: field))
     after = segment(PLAIN, FieldModel(lambda _: field), keys={6: key})
     assert not any(result.mask.any() for result in before.values())
-    # the change is +5 at slice 6 and 5 exp(-d² / 2w²) at a distance d: above 1 up to d = 1.79 w, w = 0.15 * 12 slices
-    assert [n for n in range(first, last + 1) if after[n].mask.any()] == [3, 4, 5, 6, 7, 8, 9]
+    # the change is +5 at slice 6 and 5 exp(-d² / 2w²) at a distance d: above 1 up to d = 1.79 w, w = 0.1 * 12 slices
+    assert [n for n in range(first, last + 1) if after[n].mask.any()] == [4, 5, 6, 7, 8]
     assert after[6].prompt is key
 
 
@@ -143,6 +143,39 @@ def test_a_click_changes_what_the_views_agreed_and_does_not_replace_it() -> None
     model = FieldModel(lambda axis: np.full(SHAPE, 1.0, np.float32) if axis == "k" else seen)
     key = Prompt(BOX.plane("k")[0], points=(Point(9.0, 8.0),))
     np.testing.assert_array_equal(volume(segment(PLAIN, model, keys={6: key}), "k"), inside(truth))
+
+
+class PriorModel(FieldModel):
+    """As `FieldModel`; a prior takes 9 away where it does not say "object", and is given only with clicks."""
+
+    prompts = frozenset({"box", "points", "prior", "position"})
+
+    def predict(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
+        answers = super().predict(index, prompts)
+        for n, prompt in enumerate(prompts):
+            if prompt.prior is not None:
+                assert prompt.points and answers[n].logits is not None
+                logits = answers[n].logits - np.float32(9) * ~prompt.prior
+                answers[n] = Prediction(logits > 0, 0.5, logits, answers[n].extent)
+        return answers
+
+
+def test_clicks_are_heard_alone_and_with_the_mask_they_were_made_on() -> None:
+    field = np.full(SHAPE, -1.0, np.float32)
+    field[:, :, 9:] = -0.3
+    field[:, 8] = 1.0  # a row of the object
+    model = PriorModel(lambda _: field)
+    key = Prompt(BOX.plane("k")[0], points=(Point(9.0, 8.5),))
+    # off the row: alone the click adds 5, with the row shown it takes 4 away, so 0.5 in the mean
+    found = segment(Views(along=100, across=0, smooth=0, shape=0, again=0.5), model, keys={6: key})[6].mask
+    np.testing.assert_array_equal(inside_plane(found), inside_plane(field[6] > -0.5))
+    assert model.asked.count(("k", 6)) == 3, "the box, the click, the click with the mask"
+
+
+def test_a_click_where_nothing_was_found_is_heard_alone() -> None:
+    model = PriorModel(lambda _: np.full(SHAPE, -1.0, np.float32))
+    found = segment(PLAIN, model, keys={6: Prompt(BOX.plane("k")[0], points=(Point(9.0, 8.5),))})[6].mask
+    assert inside_plane(found).all()
 
 
 def test_slices_already_known_are_left_alone() -> None:
@@ -168,10 +201,12 @@ class Brightness:
     def __init__(self, constant: float | None = None) -> None:
         self.constant = constant
         self.seen: list[np.ndarray] = []
+        self.clicks: list[np.ndarray] = []
 
     def __call__(self, seen: CubeView) -> np.ndarray:
         assert seen.picture.shape == seen.valid.shape == seen.logits.shape == (24, 24, 24)
         self.seen.append(seen.logits)
+        self.clicks.append(seen.clicks)
         return seen.picture - 100 if self.constant is None else np.full_like(seen.logits, self.constant)
 
 
@@ -189,7 +224,7 @@ def test_a_fusion_network_sees_the_picture_where_the_object_is(axis: Axis) -> No
     assert wrong.mean() < 0.02, "cells are not voxels, so that the surface may be off by a part of one"
 
 
-def test_what_a_fusion_network_says_is_added_once_and_before_the_users_word() -> None:
+def test_what_a_fusion_network_says_is_added_once_to_views_and_corrections() -> None:
     field = np.full(SHAPE, -2.0, np.float32)
     model = FieldModel(lambda _: field)
     model.fusion = Brightness(1.5)
@@ -203,8 +238,35 @@ def test_what_a_fusion_network_says_is_added_once_and_before_the_users_word() ->
     assert [n for n, result in after.items() if result.mask.any()] == [6]
 
 
+def test_a_fusion_network_sees_corrections_and_clicks() -> None:
+    model = FieldModel(lambda _: np.full(SHAPE, -2.0, np.float32))
+    model.fusion = network = Brightness(0.0)
+    segment(PLAIN, model)
+    edges = BOX.plane("k")[0]
+    segment(PLAIN, model, keys={6: Prompt(edges, points=(Point(9.0, 8.0), Point(12.0, 9.0, positive=False)))})
+    assert len(network.seen) == 3, "the second object before the user's word and after"
+    assert not network.clicks[0].any() and not network.clicks[1].any()
+    for sign in (0, 1):
+        assert network.clicks[2][sign].max() > 0.8
+    np.testing.assert_array_equal(network.seen[0], network.seen[1])
+    changed = network.seen[2] - network.seen[1]
+    at = int((6 + 0.5 - (1 - 0.25 * 12)) / 0.75)  # the cell of slice 6: a box of 12 slices from 1, 1.5 times as large
+    inside = changed[:, 12, 12]
+    assert inside[at] == pytest.approx(10, abs=0.5) and inside[at - 4] < inside[at - 2] < inside[at]
+
+
 def inside_plane(mask: np.ndarray) -> np.ndarray:
     return mask[BOX.j0 : BOX.j1 + 1, BOX.i0 : BOX.i1 + 1]
+
+
+def test_a_slice_where_the_box_itself_was_drawn_is_no_correction() -> None:
+    model = FieldModel(lambda _: affine((0.2, -0.1, 0.1)))
+    model.fusion = network = Brightness(1.0)
+    edges = BOX.plane("k")[0]
+    whole, drawn = segment(PLAIN, model), segment(PLAIN, model, keys={6: Prompt(edges, position=0.0)})
+    assert len(network.seen) == 2, "once for each object"
+    for n in set(whole) - {6}:
+        np.testing.assert_array_equal(whole[n].mask, drawn[n].mask)
 
 
 def test_a_flat_box_is_not_shown_to_a_fusion_network() -> None:

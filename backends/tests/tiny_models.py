@@ -42,17 +42,22 @@ def window_model(folder: Path, identifier: str = "window", windows: int | str = 
 
 
 def add_fusion(folder: Path) -> Path:
-    """Give the model in `folder` a fusion network after which only what is brighter than 200 is left."""
+    """Give the model in `folder` a fusion network after which only what is brighter than 200, or clicked, is left."""
     cube = [1, 1, GRID, GRID, GRID]
+    both = [1, 2, GRID, GRID, GRID]
     nodes = [
         helper.make_node("Sub", ["picture", "limit"], ["brighter"]),
         helper.make_node("Abs", ["valid"], ["unused_valid"]),
         helper.make_node("Abs", ["scale"], ["unused_scale"]),
-        helper.make_node("Sub", ["brighter", "logits"], ["change"]),
+        helper.make_node("Conv", ["clicks", "signs"], ["said"]),
+        helper.make_node("Add", ["brighter", "said"], ["left"]),
+        helper.make_node("Sub", ["left", "logits"], ["change"]),
     ]
-    inputs = [_floats(name, cube) for name in ("picture", "valid", "logits")] + [_floats("scale", [1, 3])]
-    limit = _constants({"limit": np.array(200, np.float32)})
-    save(helper.make_graph(nodes, "fusion", inputs, [_floats("change", cube)], limit), folder / "fusion.onnx")
+    inputs = [_floats(name, cube) for name in ("picture", "valid", "logits")]
+    inputs += [_floats("scale", [1, 3]), _floats("clicks", both)]
+    signs = np.array([1000, -1000], np.float32).reshape(1, 2, 1, 1, 1)
+    constants = _constants({"limit": np.array(200, np.float32), "signs": signs})
+    save(helper.make_graph(nodes, "fusion", inputs, [_floats("change", cube)], constants), folder / "fusion.onnx")
 
     def add(raw: dict[str, Any]) -> None:
         digest = hashlib.sha256((folder / "fusion.onnx").read_bytes()).hexdigest()

@@ -11,6 +11,7 @@ import pytest
 import torch
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.propagation import CubeView
+from medsam_backends.propagation.click_cubes import paint_clicks
 from medsam_research.data.volumes import Volume
 from medsam_research.fusion.export import add_fusion
 from medsam_research.fusion.network import Fusion
@@ -65,15 +66,19 @@ def test_variation_keeps_picture_and_truth_together(samples: Path) -> None:
 
 
 def test_an_untrained_network_changes_nothing() -> None:
-    cube = torch.rand(2, 1, GRID, GRID, GRID)
-    assert not Fusion()(cube * 255, torch.ones_like(cube), cube, torch.zeros(2, 3)).any()
+    cube, clicks = torch.rand(2, 1, GRID, GRID, GRID), torch.rand(2, 2, GRID, GRID, GRID)
+    assert not Fusion()(cube * 255, torch.ones_like(cube), cube, torch.zeros(2, 3), clicks).any()
 
 
 def test_the_loss_falls_where_the_logits_are_right() -> None:
     truth = torch.zeros(1, 1, 12, 12, 12)
     truth[..., 3:9, 3:9, 3:9] = 1
     right, wrong = truth * 12 - 6, truth[..., [*range(3, 12), 0, 1, 2], :] * 12 - 6
-    assert fusion_loss(right, truth) < 0.02 < 0.5 < fusion_loss(wrong, truth)
+    clicks = torch.zeros(1, 2, 12, 12, 12)
+    assert fusion_loss(right, truth, clicks) < 0.02 < 0.5 < fusion_loss(wrong, truth, clicks)
+    heeded, missed = clicks.clone(), clicks.clone()
+    heeded[0, 0, 5, 5, 5] = missed[0, 0, 5, 8, 5] = 1  # the second lies where `wrong` is wrong
+    assert fusion_loss(wrong, truth, heeded) < fusion_loss(wrong, truth, clicks) < fusion_loss(wrong, truth, missed)
 
 
 def test_a_run_ends_in_a_model_that_carries_it(samples: Path, tmp_path: Path) -> None:
@@ -92,17 +97,20 @@ def test_a_run_ends_in_a_model_that_carries_it(samples: Path, tmp_path: Path) ->
     model = Fusion().eval()
     model.load_state_dict(checkpoint.load(run / "checkpoint.pt")["ema"])
     batch = Samples(samples).batch(np.array([1]))
-    with torch.no_grad():
-        expected = model(batch["picture"], batch["valid"], batch["views"], batch["scale"])[0, 0].numpy() / 2
-    cubes = (batch[name][0, 0].numpy() for name in ("picture", "valid", "views"))
-    got = network(CubeView(*cubes, tuple(2.0 ** batch["scale"][0].numpy())))
-    assert np.abs(expected).max() > 1
-    np.testing.assert_allclose(got, expected, atol=0.05)
+    cubes = [batch[name] for name in ("picture", "valid", "views")]
+    said = paint_clicks([(9.0, 12.5, 20.0, True), (16.0, 3.0, 8.0, False)], GRID)
+    for clicks in (said, said * 0):
+        with torch.no_grad():
+            change = model(*cubes, batch["scale"], torch.from_numpy(clicks)[None])[0, 0].numpy()
+        view = CubeView(*(cube[0, 0].numpy() for cube in cubes), tuple(2.0 ** batch["scale"][0].numpy()), clicks)
+        assert np.abs(change).max() > 0.5
+        np.testing.assert_allclose(network(view), change / 2, atol=0.05 * np.abs(change).max())
 
 
 def _make_bold(path: Path) -> None:
     """Let the network say more than it can have learned in three steps."""
     state = checkpoint.load(path)
-    weight = state["ema"]["change.weight"]
-    state["ema"]["change.weight"] = torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+    random = torch.Generator().manual_seed(0)
+    for name in ("change.weight", "clicks.weight", "clicks_at_half.weight"):
+        state["ema"][name] = torch.randn(state["ema"][name].shape, generator=random)
     checkpoint.save(path, state)

@@ -195,7 +195,7 @@ def _trial(identifier: str) -> str:
             part.decode(embedding, [Prompt((8.0, 8.0, 40.0, 40.0))])
             if part.fusion is not None:
                 cube = np.zeros((part.fusion.grid,) * 3, np.float32)
-                part.fusion(CubeView(cube, cube, cube, (1.0, 1.0, 1.0)))
+                part.fusion(CubeView(cube, cube, cube, (1.0, 1.0, 1.0), np.stack([cube, cube])))
         backend.close()
     except ModelError as error:
         return str(error)

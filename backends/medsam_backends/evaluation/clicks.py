@@ -68,7 +68,7 @@ def correct_volume(
 ) -> tuple[float, ...]:
     """DSC of the volume after each of `count` corrections, each on the box's slice with most wrong voxels.
 
-    A slice's clicks are shown to the model together, without a prior: measured, that corrected more.
+    A slice's clicks are shown to the model together; whether with the present mask is the rule's to decide.
 
     Parameters
     ----------

@@ -25,12 +25,14 @@ class CubeView:
     valid : (G, G, G) float32 in 0..1, how much of each cell lies in the volume
     logits : (G, G, G) float32, what views of the object agree on
     voxels_per_cell : along the three axes
+    clicks : (2, G, G, G) float32, the user's positive and negative ones, see `click_cubes.paint_clicks`
     """
 
     picture: NDArray[np.float32]
     valid: NDArray[np.float32]
     logits: NDArray[np.float32]
     voxels_per_cell: tuple[float, float, float]
+    clicks: NDArray[np.float32]
 
 
 class Fusion(Protocol):

@@ -9,14 +9,16 @@ Axes are (slices, rows, columns) of the stack, coordinates are voxel edges: voxe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..types import Prompt
 from ..window import Rect, covered, paste, sample, window_rect
 from .base import Request
+from .click_cubes import paint_clicks
 from .region import LIMIT, Region
 
 __all__ = ["Cube"]
@@ -68,6 +70,11 @@ class Cube:
 
         return self._stacked(sampled, slices, -LIMIT)
 
+    def clicks(self, keys: Mapping[int, Prompt]) -> NDArray[np.float32]:
+        """The clicks among the user's prompts on single slices, (2, G, G, G) float32, see `paint_clicks`."""
+        said = [(index, point) for index, prompt in keys.items() for point in prompt.points]
+        return paint_clicks([(*self._cell(n + 0.5, p.y, p.x), p.positive) for n, p in said], self.grid)
+
     def plane(self, values: NDArray[np.float32], region: Region, index: int) -> Plane:
         """Values of cells (G, G, G) on `region` of slice `index`, linear between cells.
 
@@ -79,6 +86,12 @@ class Cube:
         between = (1 - (at - below)) * values[below] + (at - below) * values[below + 1]
         shape = (region.y1 - region.y0, region.x1 - region.x0)
         return paste(between.astype(np.float32), self._rect_on(region), shape, 0.0)
+
+    def _cell(self, *place: float) -> tuple[float, float, float]:
+        """A place (slice, row, column) of the stack in cells, counted from the centre of the first."""
+        low = (self.slices[0], self.rect[1], self.rect[0])
+        z, y, x = ((at - start) / size - 0.5 for at, start, size in zip(place, low, self.voxels_per_cell, strict=True))
+        return z, y, x
 
     def _rect_on(self, region: Region) -> Rect:
         x0, y0, x1, y1 = self.rect

@@ -2,14 +2,14 @@
 
 Slices along the user's axis are segmented from his box and their place between its ends, a few slices across it
 likewise; logits are averaged, weighed lightly against the ellipsoid inscribed in the box.  A slice alone cannot tell an
-organ from its neighbour of equal brightness; one across it often can, and a few carry nearly all of the gain.  A model
-that has a fusion network then looks at what was agreed and the picture together, in 3-D.  Where the user spoke on a
-slice, what he changed there fades out over the slices beside it.
+organ from its neighbour of equal brightness; one across it often can, and a few carry nearly all of the gain.  Where
+the user spoke on a slice, what he changed there fades out over the slices beside it.  A model that has a fusion network
+then looks at all of this, the user's clicks and the picture together, in 3-D.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -41,6 +41,7 @@ class Views:
     smooth : weight of each neighbouring slice relative to the slice itself
     shape : weight of the ellipsoid, in logits at its centre
     reach : share of the box over which a change that the user made on a slice fades, one standard deviation
+    again : weight of the answer to clicks shown together with the mask that they were made on
     """
 
     along: int = 12
@@ -49,16 +50,18 @@ class Views:
     weight: float = 0.6
     smooth: float = 0.5
     shape: float = 0.25
-    reach: float = 0.15
+    reach: float = 0.1
+    again: float = 0.3
 
     def __call__(self, request: Request, model: SliceModel) -> Iterator[SliceResult]:
         object_ = self.begin(request, model)
         todo = [n for n in range(request.first, request.last + 1) if n not in request.known]
         yield from object_.look(todo)
-        object_.fuse()
-        changes = {key: object_.change(key) for key in request.keys}  # also of keys that an earlier run knows
+        object_.fuse({})
+        if object_.heed():
+            object_.fuse(request.keys)
         for index in todo:
-            yield object_.result(index, object_.changed(index, changes), settled=True)
+            yield object_.result(index, object_.agreed(index), settled=True)
 
     def begin(self, request: Request, model: SliceModel) -> ViewedObject:
         """The object of `request` with its views, nothing segmented yet."""
@@ -75,7 +78,9 @@ class ViewedObject:
     Attributes
     ----------
     said : what the user's own prompts said of their slices, and how sure the model was
-    fused : the fusion network's cube and what it adds to the logits
+    changes : what these changed on their slices, against the box alone, as the user's own view sees it
+    picture : what the fusion network sees, once it was asked
+    fused : its cube and what it adds to the logits
     shown : what the views say of the slices that it was shown, until they are asked for again; at most one a cell
     """
 
@@ -83,6 +88,8 @@ class ViewedObject:
     maps: SliceMaps
     sides: list[SideView]
     said: dict[int, tuple[Logits, float]] = field(default_factory=dict)
+    changes: dict[int, Logits] = field(default_factory=dict)
+    picture: NDArray[np.float32] | None = None
     fused: tuple[Cube, NDArray[np.float32]] | None = None
     shown: dict[int, Logits] = field(default_factory=dict)
 
@@ -113,8 +120,38 @@ class ViewedObject:
     def _fusion(self) -> Fusion | None:
         return self.maps.model.fusion if self.sides else None
 
-    def fuse(self) -> None:
-        """Let the model's fusion network, if there is one, look at the object; everything is asked for."""
+    def heed(self) -> bool:
+        """Find what the user's prompts change on their slices, also on those that an earlier run knows.
+
+        Returns whether they change anything.
+        """
+        self.changes = {key: self._change(key, prompt) for key, prompt in self.maps.request.keys.items()}
+        return any(change.any() for change in self.changes.values())
+
+    def _change(self, key: int, prompt: Prompt) -> Logits:
+        """What a prompt changes on its slice against the box alone; `changes` must not be known yet.
+
+        Clicks are asked about again together with the mask that they were made on: a little of that answer sets more
+        right, all of it more wrong.
+        """
+        said = self.said.get(key) or self.maps.answer(key, prompt)
+        self.maps.ask(key)
+        change = said[0] - self.maps.maps[key]
+        agreed = self.agreed(key)
+        mask = self.maps.region.full(agreed > 0)
+        if not prompt.points or "prior" not in self.maps.model.prompts or not mask.any():
+            return change
+        again, _ = self.maps.answer(key, replace(prompt, prior=mask))
+        weight = np.float32(self.rule.again)
+        return (1 - weight) * change + weight * (again - agreed)
+
+    def fuse(self, keys: Mapping[int, Prompt]) -> None:
+        """Let the model's fusion network, if there is one, look at the object; everything is asked for.
+
+        Parameters
+        ----------
+        keys : the user's prompts that it is shown, whose `changes` are known
+        """
         fusion, model, request = self._fusion, self.maps.model, self.maps.request
         if fusion is None:
             return
@@ -123,16 +160,19 @@ class ViewedObject:
         own, whole = Region.of(replace(request, keys={}), model.shape[1:]), self.maps.region
         rows, columns = slice(own.y0 - whole.y0, own.y1 - whole.y0), slice(own.x0 - whole.x0, own.x1 - whole.x0)
         slices = range(request.first, request.last + 1)
+        self.shown.clear()
 
         def seen(index: int) -> Logits:
             self.shown[index] = self._together(index)
             return self.shown[index][rows, columns]
 
         logits = cube.logits(seen, own, slices)
-        self.fused = cube, fusion(CubeView(cube.picture(model.plane), cube.valid(), logits, cube.voxels_per_cell))
+        picture = cube.picture(model.plane) if self.picture is None else self.picture
+        view = CubeView(picture, cube.valid(), logits, cube.voxels_per_cell, cube.clicks(keys))
+        self.picture, self.fused = picture, (cube, fusion(view))
 
     def agreed(self, index: int) -> Logits:
-        """What the views, and the fusion network once it was asked, say of a slice, before the user's own word."""
+        """What the views, the user, and the fusion network once it was asked, say of a slice."""
         logits = self.shown.pop(index, None)
         if logits is None:
             logits = self._together(index)
@@ -142,26 +182,21 @@ class ViewedObject:
         return logits + cube.plane(change, self.maps.region, index)
 
     def _together(self, index: int) -> Logits:
-        """The views' mean, weighed against the ellipsoid."""
+        """The views' mean, weighed against the ellipsoid, and what the user changed."""
         rule, maps = self.rule, self.maps
         total = maps.smoothed(index, rule.smooth) + sum(rule.weight * side.plane(index) for side in self.sides)
         mean = total / (1 + rule.weight * len(self.sides))
-        return np.asarray(mean + rule.shape * maps.region.ellipsoid(maps.request, index), np.float32)
+        agreed = mean + rule.shape * maps.region.ellipsoid(maps.request, index)
+        return np.asarray(agreed + self._changed(index), np.float32)
 
-    def change(self, key: int) -> Logits:
-        """What the user's prompt changes on its slice, against the box alone, as the user's own view sees it."""
-        said = self.said.get(key) or self.maps.answer(key, self.maps.request.keys[key])
-        self.maps.ask(key)
-        return said[0] - self.maps.maps[key]
-
-    def changed(self, index: int, changes: dict[int, Logits]) -> Logits:
-        """What is agreed, and what the user changed on slices nearby."""
-        if index in changes:
-            return np.asarray(self.agreed(index) + changes[index], np.float32)
-        agreed, width = self.agreed(index), self.rule.reach * (self.maps.request.last - self.maps.request.first + 1)
-        weights = {n: np.exp(-0.5 * ((index - n) / width) ** 2) for n in changes}
-        total = sum((weights[n] * change for n, change in changes.items()), np.float32(0))
-        return np.asarray(agreed + total / max(1.0, sum(weights.values())), np.float32)
+    def _changed(self, index: int) -> Logits | np.float32:
+        """What the user changed on a slice, or faded from those nearby."""
+        if index in self.changes:
+            return self.changes[index]
+        width = self.rule.reach * (self.maps.request.last - self.maps.request.first + 1)
+        weights = {n: np.exp(-0.5 * ((index - n) / width) ** 2) for n in self.changes}
+        total = sum((weights[n] * change for n, change in self.changes.items()), np.float32(0))
+        return total / np.float32(max(1.0, sum(weights.values())))
 
     def result(self, index: int, logits: Logits, settled: bool = False) -> SliceResult:
         """The slice's mask; a box that the user drew there stays as it was answered, clicks change what is agreed."""

@@ -16,6 +16,7 @@ import numpy as np
 import onnxruntime
 import torch
 from medsam_backends.manifest import sha256
+from medsam_backends.propagation.click_cubes import paint_clicks
 
 from medsam_research.training import checkpoint
 from medsam_research.training.export import MOST_BYTES
@@ -27,7 +28,7 @@ from .prepare import GRID, SCALE
 __all__ = ["SHARE", "add_fusion", "main"]
 
 log = logging.getLogger(__name__)
-_INPUTS = ["picture", "valid", "logits", "scale"]
+_INPUTS = ["picture", "valid", "logits", "scale", "clicks"]
 SHARE = 0.5
 """Half the change is as good on held-out patients, and does less harm on kinds of objects that were not trained on."""
 _MOST_DIFFERENCE = 2e-3  # logits
@@ -90,7 +91,8 @@ def _check(model: Fusion, path: Path, example: tuple[torch.Tensor, ...], most: f
 def _example() -> tuple[torch.Tensor, ...]:
     random = torch.Generator().manual_seed(1)
     picture, views = (torch.rand(1, 1, GRID, GRID, GRID, generator=random) for _ in range(2))
-    return picture * 255, (views > 0.05).float(), views * 12 - 6, torch.tensor([[0.5, -0.5, 1.0]])
+    clicks = torch.from_numpy(paint_clicks([(9.0, 12.0, 20.0, True), (16.0, 3.0, 8.0, False)], GRID))[None]
+    return picture * 255, (views > 0.05).float(), views * 12 - 6, torch.tensor([[0.5, -0.5, 1.0]]), clicks
 
 
 def _difference(model: Fusion, path: Path, example: tuple[torch.Tensor, ...]) -> float:

@@ -1,4 +1,4 @@
-"""The fusion network: a small 3-D U-Net that corrects the views' logits where the picture round the object says so."""
+"""The fusion network: a small 3-D U-Net that corrects the views' logits where the picture or the user says so."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ __all__ = ["Fusion"]
 
 PLANES = 8
 WIDTHS = (8, 20, 36, 56)
+CLICK_PLANES = 4
 SCALARS = 5
 
 
@@ -61,7 +62,9 @@ class Fusion(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         w0, w1, w2, w3 = WIDTHS
-        self.full = _Conv(PLANES, w0)
+        self.full = _Conv(PLANES, w0, act=False)
+        self.clicks = nn.Conv3d(CLICK_PLANES, w0, 3, 1, 1, bias=False)
+        self.clicks_at_half = nn.Conv3d(CLICK_PLANES, w1, 3, 2, 1, bias=False)
         self.down1 = _Conv(w0, w1, 3, 2, act=False)
         self.prompt = nn.Linear(SCALARS, w1)
         self.at_half = _Block(w1)
@@ -74,11 +77,12 @@ class Fusion(nn.Module):
         self.up1 = _Up(w2, w1, _Block(w1))
         self.up0 = _Up(w1, w0, _Conv(w0, w0))
         self.change = nn.Conv3d(w0, 1, 1)
-        nn.init.zeros_(self.change.weight)
+        for layer in (self.change, self.clicks, self.clicks_at_half):
+            nn.init.zeros_(layer.weight)
         assert self.change.bias is not None
         nn.init.zeros_(self.change.bias)
 
-    def forward(self, picture: Tensor, valid: Tensor, logits: Tensor, scale: Tensor) -> Tensor:
+    def forward(self, picture: Tensor, valid: Tensor, logits: Tensor, scale: Tensor, clicks: Tensor) -> Tensor:
         """Change of the logits, (N, 1, G, G, G).
 
         Parameters
@@ -87,9 +91,11 @@ class Fusion(nn.Module):
         valid : (N, 1, G, G, G), 1 where the volume exists
         logits : (N, 1, G, G, G), what the views agree on
         scale : (N, 3) log2 of voxels a cell along the slices, rows and columns
+        clicks : (N, 2, G, G, G), see `paint_clicks`; zero where the user said nothing
         """
-        full = self.full(_planes(picture, valid, logits))
-        half = self.down1(full) + self.prompt(_scalars(scale))[:, :, None, None, None]
+        clicked = _click_planes(picture, clicks)
+        full = torch.relu(self.full(_planes(picture, valid, logits)) + self.clicks(clicked))
+        half = self.down1(full) + self.prompt(_scalars(scale))[:, :, None, None, None] + self.clicks_at_half(clicked)
         half = self.at_half(torch.relu(half))
         quarter = self.at_quarter(self.down2(half))
         eighth = self.at_eighth(self.down3(quarter))
@@ -119,8 +125,16 @@ def _planes(picture: Tensor, valid: Tensor, logits: Tensor) -> Tensor:
     return torch.cat([*seen, ellipsoid, box, z.abs()], 1)
 
 
+def _click_planes(picture: Tensor, clicks: Tensor) -> Tensor:
+    """Where the clicks are, and what is as bright as there, (N, CLICK_PLANES, G, G, G); zero without clicks."""
+    positive, negative = clicks[:, :1], clicks[:, 1:]
+    said = [one.amax((2, 3, 4), keepdim=True) for one in (positive, negative)]
+    alike = [_standardised(picture, one) * there for one, there in zip((positive, negative), said, strict=True)]
+    return torch.cat([positive, negative, *alike], 1)
+
+
 def _standardised(picture: Tensor, likely: Tensor) -> Tensor:
-    """The picture with mean 0 and deviation 1 under the views' soft mask: as bright as the object, or not."""
+    """The picture with mean 0 and deviation 1 under a soft mask: as bright as what is there, or not."""
     axes = (2, 3, 4)
     weight = likely + 1e-4
     total = weight.sum(axes, keepdim=True)
