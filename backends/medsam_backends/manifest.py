@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from .backend import BackendSpec
 from .errors import ModelError
@@ -84,9 +84,14 @@ class Manifest:
             if weights or path != self.weights:
                 self.check_digest(path)
 
-    def check_digest(self, path: Path) -> None:
-        """Raise `ModelError` if this file's SHA-256 is not the manifest's."""
-        if sha256(path) != self.digests[path]:
+    def check_digest(self, path: Path, file: BinaryIO | None = None) -> None:
+        """Raise `ModelError` if this file's SHA-256 is not the manifest's.
+
+        Parameters
+        ----------
+        file : it, opened by who goes on to read it, so that no other can take its place in between
+        """
+        if (sha256(path) if file is None else _sha256(file)) != self.digests[path]:
             raise ModelError(
                 f"{path.name} of the model {self.spec.id} is not the file its manifest describes "
                 "(SHA-256 differs): it is damaged or was changed; install the model again."
@@ -95,10 +100,14 @@ class Manifest:
 
 def sha256(path: Path) -> str:
     """SHA-256 of a file's content, hexadecimal."""
-    digest = hashlib.sha256()
     with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            digest.update(block)
+        return _sha256(file)
+
+
+def _sha256(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    for block in iter(lambda: file.read(1 << 20), b""):
+        digest.update(block)
     return digest.hexdigest()
 
 

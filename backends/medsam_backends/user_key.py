@@ -46,5 +46,8 @@ def make_room(files: Iterable[Path], size: int, max_bytes: int) -> None:
     for path, status in sorted(found, key=lambda item: item[1].st_mtime_ns):
         if held + size <= max_bytes:
             return
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except PermissionError:  # on Windows: another process holds it
+            continue
         held -= status.st_size

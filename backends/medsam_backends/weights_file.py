@@ -55,8 +55,10 @@ def _checked(manifest: Manifest) -> dict[str, NDArray[Any]]:
     if manifest.weights is None:
         return {}
     try:
-        manifest.check_digest(manifest.weights)
-        with np.load(manifest.weights, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        with open(manifest.weights, "rb") as file:
+            manifest.check_digest(manifest.weights, file)
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{manifest.weights.name} cannot be read ({error}): install the model again.") from None

@@ -1,11 +1,13 @@
 """Optimised graphs kept for the next start: the same numbers, made once, never damaged or foreign, never in the way."""
 
+import dataclasses
 import logging
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import handmade_checkpoint as hand
 import numpy as np
@@ -15,12 +17,14 @@ from medsam_backends.checkpoints.state_dict import expected_tensors
 from medsam_backends.cli.main import main
 from medsam_backends.errors import ModelError
 from medsam_backends.folder_backend import open_folder
+from medsam_backends.manifest import Manifest, read_manifest
 from medsam_backends.processor import instruction_sets
 from medsam_backends.runtimes import SessionOptions, get_runtime, onnx_runtime
 from medsam_backends.runtimes.saved_graph import SavedGraph, saved_graph
 from medsam_backends.types import Prompt
 from medsam_backends.user_cache import cache_folder
 from medsam_backends.user_key import make_room
+from medsam_backends.weights_file import WeightsFile
 from numpy.typing import NDArray
 from test_onnx_file import adding, outside, write
 
@@ -259,6 +263,39 @@ def test_a_full_disk_is_not_in_the_way(graph: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.stdout.endswith("5.0 7.0 []\n") and done.stdout.count("was not kept in") == 2, done
     assert os.listdir(cache_folder() / "graphs") == ["key"]
+
+
+def test_a_graph_replaced_while_it_is_opened_is_not_kept(graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = graph.read_bytes()
+
+    def replaced(*args: str) -> SavedGraph | None:
+        write(graph, adding(outside("w", "elsewhere")))
+        assert graph.read_bytes() != content
+        return saved_graph(*args)
+
+    monkeypatch.setattr("medsam_backends.runtimes.onnx_runtime.saved_graph", replaced)
+    assert added(graph, 5) == 5
+    assert not kept()
+
+
+def test_the_weights_that_were_checked_are_those_that_are_read(litemedsam: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    shutil.copytree(litemedsam, folder)
+    manifest = read_manifest(folder)
+    assert manifest.weights is not None
+    expected = dict(WeightsFile(manifest))
+    (other := tmp_path / "other.npz").write_bytes(manifest.weights.read_bytes()[:-100])
+
+    class Replaced(Manifest):
+        def check_digest(self, path: Path, file: BinaryIO | None = None) -> None:
+            super().check_digest(path, file)
+            os.replace(other, path)
+
+    fields = {field.name: getattr(manifest, field.name) for field in dataclasses.fields(manifest)}
+    got = dict(WeightsFile(Replaced(**fields)))
+    assert not other.exists() and got.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(got[name], array)
 
 
 @posix

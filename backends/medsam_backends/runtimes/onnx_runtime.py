@@ -43,7 +43,8 @@ class _OnnxRuntime:
     concurrent = True
 
     def load(self, path: Path, options: SessionOptions) -> Session:
-        saved = _place(path, options)
+        content = _content(path) if options.weights_digest else b""
+        saved = _place(content, options)
         kept = saved.find() if saved is not None else None
         if saved is not None and kept is not None:
             settings = _settings(options)
@@ -53,7 +54,8 @@ class _OnnxRuntime:
             except Exception:  # as below
                 saved.drop(kept)
         graph = read_graph(path, options.weights)
-        if saved is None or graph.beside or _bytes(graph) > saved.max_bytes:
+        unlike = graph.beside or graph.data != content  # the file was replaced since
+        if saved is None or unlike or _bytes(graph) > saved.max_bytes:
             return _open(graph, options)
         session = None
         try:
@@ -65,14 +67,17 @@ class _OnnxRuntime:
         return session
 
 
-def _place(path: Path, options: SessionOptions) -> SavedGraph | None:
-    """Where the optimised graph is kept; small graphs with weights of their own gain nothing by it."""
-    if not options.weights_digest:
-        return None
+def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError:
-        return None  # reading the graph says why
+        return b""  # reading the graph says why
+
+
+def _place(content: bytes, options: SessionOptions) -> SavedGraph | None:
+    """Where the optimised graph is kept; small graphs with weights of their own gain nothing by it."""
+    if not content:
+        return None
     runtime = f"onnxruntime {ort.__version__} {ort.get_build_info()}, all optimisations"
     return saved_graph(content, options.weights_digest, runtime)
 

@@ -110,7 +110,7 @@ def saved_graph(content: bytes, weights_digest: str, runtime: str) -> SavedGraph
     folder = cache_folder() / "graphs"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if os.name == "posix" and stat.S_IMODE(folder.stat().st_mode) & 0o022:
+        if os.name == "posix" and _others_can_change(folder):
             _logger.warning("%s can be changed by others: no optimised graphs are kept in it.", folder)
             return None  # a file could be changed between its check and its use
         with _ours:
@@ -121,6 +121,11 @@ def saved_graph(content: bytes, weights_digest: str, runtime: str) -> SavedGraph
     made_for = [hashlib.sha256(content).hexdigest(), weights_digest, runtime]
     made_for += [platform.system(), platform.machine(), processor_name(), *sets]
     return SavedGraph(folder, hashlib.sha256("\n".join(made_for).encode()).hexdigest()[:32], key, max_bytes)
+
+
+def _others_can_change(folder: Path) -> bool:
+    status = folder.stat()
+    return bool(stat.S_IMODE(status.st_mode) & 0o022) or status.st_uid != os.geteuid()
 
 
 def _max_bytes() -> int:
