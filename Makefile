@@ -49,11 +49,12 @@ RUN := PYTHONPATH=backends:research OMP_NUM_THREADS=1 $(RESEARCH_BIN)/python -m 
 
 train: $(STAMPS)/research
 	$(RUN).synthesis.prepare --count 6000 --volumes 1400 --output runs/data/synthetic --seed 0
-	$(RUN).training.train --config main --data "$(DATA)" --synthetic runs/data/synthetic --output runs/main
+	$(if $(TEACHER),$(RUN).data.teacher litemedsam --data "$(DATA)" --output runs/data/teacher)
+	$(RUN).training.train --config main --data "$(DATA)" --synthetic runs/data/synthetic \
+		$(if $(TEACHER),--teacher runs/data/teacher) --output runs/main
 	$(RUN).training.export runs/main/checkpoint.pt --id medsamlite-efficientvit --int8 decoder \
 		--output runs/medsamlite-efficientvit
 	$(RUN).training.distil runs/main/checkpoint.pt --data "$(DATA)" --synthetic runs/data/synthetic --output runs/distilled.pt
-	$(if $(TEACHER),$(RUN).data.teacher litemedsam --data "$(DATA)" --output runs/data/teacher)
 	$(RUN).training.train --config second --data "$(DATA)" --synthetic runs/data/synthetic --init runs/distilled.pt \
 		$(if $(TEACHER),--teacher runs/data/teacher) --output runs/second
 	$(RUN).training.export runs/second/checkpoint.pt --id medsamlite-repvit --int8 decoder \

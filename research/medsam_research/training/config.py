@@ -66,15 +66,15 @@ class TrainConfig:
 
 
 # Pictures of these are few, and unlike the synthetic ones.
-_FEW = "Endoscopy=2.5,Pathology=2,Fundus=1.5"
+_FEW = "Endoscopy=3.5,Pathology=2.2,Fundus=1.5"
 # Kinds of volumes are few too: synthetic bodies are the only ones of most organs.
 _BODIES = "picture=0.24,synthetic-picture=0.14,synthetic-volume=0.34"
 
+_FULL = TrainConfig(minutes=120, threads=1, emphasis=_FEW, transplant=0.35, mixture=_BODIES, slice_prior=0.3)
+
 PRESETS = {
-    "main": TrainConfig(minutes=75, threads=1, emphasis=_FEW, transplant=0.35),
-    "second": TrainConfig(
-        encoder="repvit", minutes=120, threads=1, emphasis=_FEW, transplant=0.35, mixture=_BODIES, slice_prior=0.3
-    ),
+    "main": _FULL,
+    "second": replace(_FULL, encoder="repvit"),
     "smoke": TrainConfig(minutes=3, threads=1, warmup_minutes=0.3, validate_minutes=1, validation_batches=4),
 }
 
