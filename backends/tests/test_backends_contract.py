@@ -9,8 +9,12 @@ import tiny_models
 from medsam_backends.backend import Backend
 from medsam_backends.errors import InputError, ModelError, PromptError
 from medsam_backends.folder_backend import open_folder
+from medsam_backends.manifest import read_manifest, sha256
 from medsam_backends.registry import bundled_folder
+from medsam_backends.runtimes import SessionOptions, get_runtime
 from medsam_backends.types import Embedding, Point, Prompt
+from medsam_backends.weights_file import WeightsFile
+from test_onnx_file import adding, outside, write
 from test_registry import Whole
 
 SIZE = (40, 56)
@@ -231,12 +235,11 @@ def test_tensors_may_have_names_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 not really", b"\x80\x04."])
-def test_a_damaged_weights_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    from medsam_backends.manifest import sha256
-
+def test_a_damaged_weights_file_is_refused_when_a_graph_needs_it(tmp_path: Path, content: bytes) -> None:
     folder = tiny_models.sam_model(tmp_path / "m")
     (folder / "weights.npz").write_bytes(content)
     weights = {"file": "weights.npz", "sha256": sha256(folder / "weights.npz")}
     tiny_models.write_manifest(folder, edit=lambda raw: raw.update(weights=weights))
+    graph, file = write(tmp_path / "a.onnx", adding(outside("w", "nowhere"))), WeightsFile(read_manifest(folder))
     with pytest.raises(ModelError, match="weights.npz cannot be read"):
-        open_folder(folder)
+        get_runtime("onnxruntime").load(graph, SessionOptions(1, file, file.digest))
