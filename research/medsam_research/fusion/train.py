@@ -23,7 +23,7 @@ from .clicks import answer, corrective_click, faded
 from .network import Fusion
 from .samples import Samples
 
-__all__ = ["FusionRun", "fusion_loss", "main", "validation_dsc"]
+__all__ = ["FusionRun", "corrected", "fused", "fusion_loss", "main", "validation_dsc"]
 
 log = logging.getLogger(__name__)
 _WARMUP = 0.02  # of the budget
