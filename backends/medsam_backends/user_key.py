@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from .whole_file import write_private
+from .whole_file import temporaries, write_private
 
 __all__ = ["make_room", "user_key"]
 
@@ -25,14 +25,38 @@ def user_key(path: Path) -> bytes:
     OSError
         If a new one cannot be written.
     """
+    there = path.exists()  # asked first: another process may make it at any time
+    found = _private(path)
+    if found is not None:
+        return found
+    key = os.urandom(_KEY_BYTES)
+    if not there:
+        return _first(path, key)
+    _logger.warning("The key %s was open to others or damaged: it is replaced, and what it signed is lost.", path)
+    write_private(path, key)
+    return key
+
+
+def _private(path: Path) -> bytes | None:
+    """The key in the file, if it is whole and nobody else's."""
     with suppress(OSError):
         key = path.read_bytes()
         private = os.name != "posix" or not stat.S_IMODE(path.stat().st_mode) & 0o077
         if len(key) == _KEY_BYTES and private:
             return key
-        _logger.warning("The key %s was open to others or damaged: it is replaced, and what it signed is lost.", path)
-    key = os.urandom(_KEY_BYTES)
-    write_private(path, key)
+    return None
+
+
+def _first(path: Path, key: bytes) -> bytes:
+    """Write the first key; of processes that do so at once one is first, and its key is everybody's."""
+    with temporaries({path: ""}) as [temporary]:
+        write_private(temporary, key)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return _private(path) or key
+        except OSError:  # a file system without links
+            os.replace(temporary, path)
     return key
 
 

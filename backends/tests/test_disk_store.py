@@ -3,6 +3,7 @@
 import logging
 import os
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from medsam_backends.disk_store import DiskStore
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.segmenter import Target, VolumeSegmenter
 from medsam_backends.types import Embedding
+from medsam_backends.user_key import user_key
 from test_segmenter import LOOSE
 from test_segmenter import brick as volume
 
@@ -109,6 +111,22 @@ def test_the_key_is_the_users_alone(tmp_path: Path, caplog: pytest.LogCaptureFix
         again = DiskStore(10_000, tmp_path)
     assert "is replaced" in caplog.text and stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
     assert again.get("a") is None, "what an open key signed is not trusted"
+
+
+def test_keys_made_at_once_are_one(tmp_path: Path) -> None:
+    barrier = threading.Barrier(8)
+
+    def make(number: int) -> set[bytes]:
+        keys = set()
+        for attempt in range(20):
+            barrier.wait()
+            keys.add(user_key(tmp_path / f"{attempt}" / "key")[:8] + bytes([attempt]))
+        return keys
+
+    with ThreadPoolExecutor(8) as threads:
+        made = set().union(*threads.map(make, range(8)))
+    assert len(made) == 20
+    assert sorted(path.name for path in tmp_path.glob("*/*")) == ["key"] * 20
 
 
 @pytest.mark.parametrize("kind", ["float64", "int32", "bool", ">f4"])
