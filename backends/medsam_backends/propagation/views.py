@@ -131,15 +131,17 @@ class ViewedObject:
     def _change(self, key: int, prompt: Prompt) -> Logits:
         """What a prompt changes on its slice against the box alone; `changes` must not be known yet.
 
-        Clicks are asked about again together with the mask that they were made on: a little of that answer sets more
-        right, all of it more wrong.
+        Clicks are asked about again together with the mask that they were made on.  That answer mends more of what is
+        wrong and spoils more of what is right, so it counts a little.
         """
         said = self.said.get(key) or self.maps.answer(key, prompt)
         self.maps.ask(key)
         change = said[0] - self.maps.maps[key]
+        if not prompt.points or "prior" not in self.maps.model.prompts:
+            return change
         agreed = self.agreed(key)
         mask = self.maps.region.full(agreed > 0)
-        if not prompt.points or "prior" not in self.maps.model.prompts or not mask.any():
+        if not mask.any():
             return change
         again, _ = self.maps.answer(key, replace(prompt, prior=mask))
         weight = np.float32(self.rule.again)
