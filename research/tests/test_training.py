@@ -15,7 +15,7 @@ from medsam_research.models.segmenter import DECODER_INPUTS
 from medsam_research.training import checkpoint
 from medsam_research.training.average import Average
 from medsam_research.training.config import TrainConfig, from_arguments
-from medsam_research.training.distil import distil
+from medsam_research.training.distil import Distillation
 from medsam_research.training.export import MOST_HALF_DIFFERENCE, export, load_model
 from medsam_research.training.feed import stream_config, to_tensors
 from medsam_research.training.graphs import decoder_example
@@ -102,11 +102,16 @@ def test_another_encoder_can_start_from_a_trained_decoder(tmp_path: Path) -> Non
 def test_a_student_comes_closer_to_its_teachers_features_and_takes_its_decoder(tmp_path: Path) -> None:
     teacher = Trainer(TrainConfig(encoder="efficientvit", steps=1), tmp_path / "teacher")
     teacher.save()
-    output = tmp_path / "student.pt"
-    losses = distil(tmp_path / "teacher" / "checkpoint.pt", "repvit", short(12), DiscStream(), output)
+    stream, source, folder = DiscStream(), tmp_path / "teacher" / "checkpoint.pt", tmp_path / "student"
+    student = Distillation(source, short(12), folder, [stream.arrays()])
+    losses = [student.train_step(stream.next())["loss"] for _ in range(6)]
+    student.save()
+    resumed = Distillation(source, short(12), folder, [stream.arrays()])
+    losses += [resumed.train_step(stream.next())["loss"] for _ in range(6)]
+    resumed.go(stream.next)
 
-    assert len(losses) == 12 and np.mean(losses[-3:]) < np.mean(losses[:3])
-    started = Trainer(short(5), tmp_path / "run", init=output)
+    assert resumed.step == 12 and np.mean(losses[-3:]) < np.mean(losses[:3])
+    started = Trainer(short(5), tmp_path / "run", init=folder / "checkpoint.pt")
     assert torch.equal(started.model.decoder.stem.weight, teacher.model.decoder.stem.weight)
 
 

@@ -1,38 +1,38 @@
-"""Teach an encoder the features of another: ``python -m medsam_research.training.distil TEACHER --output CHECKPOINT``.
+"""Teach an encoder the features of another: ``python -m medsam_research.training.distil TEACHER --output runs/NAME``.
 
 No decoder runs, so a step costs a third of a training step. The result holds the new encoder and the teacher's decoder:
-the start (``--init``) of a run of ``medsam_research.training.train``.
+the start (``--init``) of a run of ``medsam_research.training.train``. A run that was stopped is resumed by the same
+command.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
-import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from medsam_research.models.encoder import TRUNKS
 from medsam_research.models.segmenter import Segmenter
 
-from . import checkpoint
-from .average import Average
 from .config import PRESETS, TrainConfig
 from .export import load_model
-from .feed import Feed, stream_config
-from .schedule import ema_decay, rate_factor
+from .feed import Feed, stream_config, to_tensors
+from .run import Plan, Run
+from .validation import fixed_batches
 
-__all__ = ["distil", "feature_loss", "main"]
+__all__ = ["Distillation", "feature_loss", "main"]
 
 log = logging.getLogger(__name__)
-LOG_EVERY = 50
-SAVE_SECONDS = 120
-WARMUP = 0.05  # share of the budget
+_WARMUP = 0.05  # share of the budget
 
 
 def feature_loss(features: Tensor, wanted: Tensor) -> Tensor:
@@ -40,58 +40,65 @@ def feature_loss(features: Tensor, wanted: Tensor) -> Tensor:
     return F.mse_loss(features, wanted) / wanted.var()
 
 
-class Images(Protocol):
-    """Where pictures come from, say a `Feed`."""
+class Distillation(Run[Segmenter]):
+    """The encoder of `config` learns the features of the network in the checkpoint `teacher`, whose decoder it takes.
 
-    def next(self) -> dict[str, Tensor]:
-        """A batch with ``image``."""
-
-
-def distil(teacher: Path, encoder: str, config: TrainConfig, feed: Images, output: Path) -> list[float]:
-    """Train an `encoder` on the features of `teacher` over the budget of `config`; returns the loss by step.
+    Parameters
+    ----------
+    teacher : checkpoint of a network with an encoder
+    config : the run; pictures alone are looked at, no boxes
+    folder : checkpoint.pt and steps.csv live here
+    fixed : batches to validate on
 
     Raises
     ------
     ValueError
         If the teacher has no encoder.
     """
-    source, _ = load_model(teacher)
-    if source.encoder is None:
-        raise ValueError(f"{teacher} has no encoder to learn from")
-    torch.manual_seed(config.seed)
-    student = Segmenter(encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    student.decoder.load_state_dict(source.decoder.state_dict())
-    assert student.encoder is not None
-    optimiser = torch.optim.AdamW(student.encoder.parameters(), config.lr, weight_decay=config.weight_decay)
-    average, losses = Average(student), list[float]()
-    start = saved = time.monotonic()
-    while (progress := _progress(config, len(losses), start)) < 1:
-        for group in optimiser.param_groups:
-            group["lr"] = config.lr * rate_factor(progress, WARMUP, config.decay)
-        image = feed.next()["image"]
+
+    def __init__(
+        self, teacher: Path, config: TrainConfig, folder: Path, fixed: Sequence[dict[str, NDArray[Any]]] = ()
+    ) -> None:
+        source, _ = load_model(teacher)
+        if source.encoder is None:
+            raise ValueError(f"{teacher} has no encoder to learn from")
+        torch.manual_seed(config.seed)
+        self.config, self.wanted, self.fixed = config, source.encoder, fixed
+        student = _student(config)
+        student.decoder.load_state_dict(source.decoder.state_dict())
+        assert student.encoder is not None
+        optimiser = torch.optim.AdamW(student.encoder.parameters(), config.lr, weight_decay=config.weight_decay)
+        plan = Plan(config.minutes, config.steps, config.lr, _WARMUP, config.decay, config.ema, config.clip)
+        super().__init__(plan, folder, student, optimiser)
+
+    def describe(self) -> dict[str, Any]:
+        """The run's configuration."""
+        return {"config": self.config.as_dict()}
+
+    def train_step(self, batch: dict[str, Tensor]) -> dict[str, float]:
+        """One update; the loss."""
+        loss = self._loss(self.model, batch["image"])
+        self.learn(loss)
+        return {"loss": loss.item()}
+
+    @torch.no_grad()
+    def check(self) -> None:
+        """The averaged encoder's loss on held-out pictures, in the log."""
+        student = _student(self.config)
+        student.load_state_dict(self.average.state)
+        losses = [self._loss(student.eval(), to_tensors(arrays)["image"]).item() for arrays in self.fixed]
+        if losses:
+            log.info("  held-out loss %.4f", np.mean(losses))
+
+    def _loss(self, student: Segmenter, image: Tensor) -> Tensor:
+        assert student.encoder is not None
         with torch.no_grad():
-            wanted = source.encoder(image)
-        loss = feature_loss(student.encoder(image), wanted)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(loss.item())
-        average.update(student, ema_decay(len(losses), config.ema))
-        if len(losses) % LOG_EVERY == 0:
-            log.info("%6d %3.0f %% loss %.4f", len(losses), 100 * progress, sum(losses[-LOG_EVERY:]) / LOG_EVERY)
-        if time.monotonic() - saved > SAVE_SECONDS:
-            _save(output, average, encoder, config)
-            saved = time.monotonic()
-    _save(output, average, encoder, config)
-    return losses
+            wanted = self.wanted(image)
+        return feature_loss(student.encoder(image), wanted)
 
 
-def _progress(config: TrainConfig, steps: int, start: float) -> float:
-    return steps / config.steps if config.steps else (time.monotonic() - start) / (60 * config.minutes)
-
-
-def _save(output: Path, average: Average, encoder: str, config: TrainConfig) -> None:
-    checkpoint.save(output, {"ema": average.state, "config": replace(config, encoder=encoder).as_dict()})
+def _student(config: TrainConfig) -> Segmenter:
+    return Segmenter(config.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -106,22 +113,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--threads", type=int, default=1)
-    parsed = parser.parse_args(arguments)
-    torch.set_num_threads(parsed.threads)
+    options = vars(parser.parse_args(arguments))
+    teacher, output = options.pop("teacher"), options.pop("output")
+    torch.set_num_threads(options["threads"])
     torch.set_flush_denormal(True)
-    config = replace(
-        PRESETS["main"],
-        data=parsed.data,
-        synthetic=parsed.synthetic,
-        minutes=parsed.minutes,
-        lr=parsed.lr,
-        boxes=1,
-        decay=0.5,
-        threads=parsed.threads,
-    )
-    feed = Feed(stream_config(config), config.seed)
+    config = replace(PRESETS["main"], boxes=1, decay=0.5, **options)
+    fixed = fixed_batches(stream_config(config, "val"), config.validation_batches)
+    run = Distillation(teacher, config, output, fixed)
+    feed = Feed(stream_config(config), config.seed + run.step)
     try:
-        distil(parsed.teacher, parsed.encoder, config, feed, parsed.output)
+        run.go(feed.next)
     finally:
         feed.close()
 

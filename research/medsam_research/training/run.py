@@ -83,7 +83,7 @@ class Run(ABC, Generic[Network]):
 
     @abstractmethod
     def train_step(self, batch: dict[str, Tensor]) -> dict[str, float]:
-        """One update by `learn`; what is worth a column of the log, ``loss`` and ``dsc`` among it."""
+        """One update by `learn`; what is worth a column of the log, ``loss`` and perhaps ``dsc`` among it."""
 
     @abstractmethod
     def check(self) -> None:
@@ -162,4 +162,5 @@ class Run(ABC, Generic[Network]):
 
     def _log(self, row: dict[str, float]) -> None:
         append_row(self.folder / "steps.csv", {"step": self.step, "minutes": self.elapsed / 60} | row)
-        log.info("%6d %6.1f min loss %.3f dsc %.3f", self.step, self.elapsed / 60, row["loss"], row["dsc"])
+        shown = " ".join(f"{name} {row[name]:.3f}" for name in ("loss", "dsc") if name in row)
+        log.info("%6d %6.1f min %s", self.step, self.elapsed / 60, shown)
