@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from disc_stream import DiscStream
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.types import Prompt
 from medsam_research.models.segmenter import DECODER_INPUTS
@@ -17,45 +18,13 @@ from medsam_research.training.average import Average
 from medsam_research.training.config import TrainConfig, from_arguments
 from medsam_research.training.distil import Distillation
 from medsam_research.training.export import MOST_HALF_DIFFERENCE, export, load_model
-from medsam_research.training.feed import stream_config, to_tensors
+from medsam_research.training.feed import stream_config
 from medsam_research.training.graphs import decoder_example
 from medsam_research.training.journal import read_rows
 from medsam_research.training.loss import dice_scores, segmentation_loss
 from medsam_research.training.schedule import ema_decay, rate_factor
 from medsam_research.training.train import Trainer
 from medsam_research.training.validation import group_means, validate
-
-
-class DiscStream:
-    """Bright discs on dark ground, one box each: a stand-in for the data process."""
-
-    def __init__(self, seed: int = 0, pictures: int = 2, boxes: int = 2, grid: int = 64) -> None:
-        self.random = np.random.default_rng(seed)
-        self.pictures, self.boxes, self.grid = pictures, boxes, grid
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        n, g = self.pictures * self.boxes, self.grid
-        line = ((np.arange(g) + 0.5) * 2 / g - 1) * 1.4
-        radius = self.random.uniform(0.5, 1, (n, 1, 1, 1))
-        target = ((line[None, :] ** 2 + line[:, None] ** 2)[None, None] < radius**2).astype(np.float16)
-        noise = self.random.uniform(0, 60, (n, 3, g, g))
-        return {
-            "image": self.random.integers(0, 255, (self.pictures, 3, 256, 256), np.uint8),
-            "window": (target * 150 + noise).astype(np.uint8),
-            "valid": np.ones((n, 1, g, g), np.float32),
-            "rect": np.tile(np.float32([0.2, 0.2, 0.6, 0.6]), (n, 1)),
-            "scale": np.zeros((n, 2), np.float32),
-            "position": np.zeros((n, 2), np.float32),
-            "prior": np.zeros((n, 1, g, g), np.float16),
-            "has_prior": np.zeros((n, 1), np.float32),
-            "points": np.zeros((n, 2, g, g), np.float16),
-            "target": target,
-            "inside": np.ones((n, 1), np.float32),
-            "modality": np.zeros(n, np.int64),
-        }
-
-    def next(self) -> dict[str, torch.Tensor]:
-        return to_tensors(self.arrays())
 
 
 def short(steps: int, **changes: object) -> TrainConfig:
