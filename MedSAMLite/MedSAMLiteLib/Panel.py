@@ -23,6 +23,7 @@ from .ModalityChoice import ModalityChoice
 from .ModelDialog import ModelDialog
 from .ModelManager import ModelManager
 from .ModelPicture import ModelPicture
+from .ParameterNode import widgetsOf
 from .Placement import Placement
 from .Prefetch import Prefetch
 from .RangeEditor import RangeEditor
@@ -118,7 +119,8 @@ class Panel(VTKObservationMixin):
         self._parameters = self.logic.getParameterNode()
         if self._parameters.inputVolume is None:
             self._parameters.inputVolume = volumeInView()
-        self._guiTag = self._parameters.connectGui(self.ui)
+        # Not connectGui: Slicer 5.10 keeps its tag to itself, and the next connection would reset the combo boxes.
+        self._guiTag = self._parameters.connectParametersToGui(widgetsOf(self.ui))
         self.choices.connect(self._parameters)
         self._volume = self._parameters.inputVolume
         self.addObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)

@@ -6,7 +6,7 @@ from typing import Annotated
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-__all__ = ["MedSAMLiteParameterNode", "Overlap", "PropagationAxis"]
+__all__ = ["MedSAMLiteParameterNode", "Overlap", "PropagationAxis", "widgetsOf"]
 
 
 class Overlap(enum.Enum):
@@ -64,3 +64,9 @@ class MedSAMLiteParameterNode:
     threads: Annotated[int, WithinRange(0, 256)] = 0
     runtime: str = "onnxruntime"
     prefetch: bool = True
+
+
+def widgetsOf(ui):
+    """The widgets of the .ui that show a parameter, by its name."""
+    named = {widget.property("SlicerParameterName"): widget for widget in vars(ui).values()}
+    return {name: widget for name, widget in named.items() if name}

@@ -11,6 +11,7 @@ pytest.importorskip("PySide6", reason="PySide6 is not installed for this Python:
 
 from medsam_backends.boxes import VoxelBox  # noqa: E402
 from MedSAMLiteLib.BoxNode import BoxNode  # noqa: E402
+from MedSAMLiteLib.ParameterNode import Overlap, PropagationAxis  # noqa: E402
 from panel_bench import APP, draw, enabled, settle  # noqa: E402
 from phantoms import makeVolume, tinyModel  # noqa: E402
 
@@ -24,6 +25,27 @@ def test_the_parameters_are_shown_and_kept(panel):
     assert parameters.width == 350
     parameters.preset = "lung"
     assert combo.currentData() == "lung" and not panel.ui.levelSpinBox.isVisibleTo(panel.widget)
+
+
+def test_every_option_is_as_before_when_the_module_was_left_and_entered_again(panel):
+    parameters = panel.logic.getParameterNode()
+    chosen = {
+        "overlap": Overlap.KEEP_OTHERS,
+        "axis": PropagationAxis.J,
+        "boxMargin": 3,
+        "preview": False,
+        "width": 350.0,
+    }
+    for name, value in chosen.items():
+        setattr(parameters, name, value)
+    for _ in range(2):
+        panel.exit()
+        panel.enter()
+    parameters = panel.logic.getParameterNode()
+    assert {name: getattr(parameters, name) for name in chosen} == chosen
+    panel.exit()
+    panel.ui.marginSpinBox.setValue(7)  # nobody sees it, so it is no choice
+    assert parameters.boxMargin == 3
 
 
 def test_the_picture_that_the_model_sees(panel, view):

@@ -105,15 +105,19 @@ def parameterNodeWrapper(cls):
         setattr(cls, name, parameter)
 
     def __init__(self, parameterNode):
-        self.parameterNode, self.updatingGui, self._connected = parameterNode, False, {}
+        self.parameterNode, self.updatingGui = parameterNode, False
+        self._connected, self._nextTag = {}, 0
 
     def connectGui(self, gui):
-        tag = max(self._connected, default=0) + 1
-        connections = []
-        for widget in vars(gui).values():
-            name = widget.property("SlicerParameterName") if hasattr(widget, "property") else None
-            if name:
-                connections.append(_Connection(self, fields[name], widget))
+        """Answers nothing: until 5.12 Slicer keeps the tag to itself, and what is connected stays connected."""
+        widgets = [widget for widget in vars(gui).values() if hasattr(widget, "property")]
+        named = {widget.property("SlicerParameterName"): widget for widget in widgets}
+        connectParametersToGui(self, {name: widget for name, widget in named.items() if name})
+
+    def connectParametersToGui(self, mapping):
+        tag = self._nextTag
+        self._nextTag += 1
+        connections = [_Connection(self, fields[name], widget) for name, widget in mapping.items()]
 
         def update(caller=None, event=None):
             self.updatingGui = True
@@ -129,6 +133,8 @@ def parameterNodeWrapper(cls):
         return tag
 
     def disconnectGui(self, tag):
+        if tag not in self._connected:
+            return
         observer, connections = self._connected.pop(tag)
         self.parameterNode.RemoveObserver(observer)
         for connection in connections:
@@ -140,7 +146,7 @@ def parameterNodeWrapper(cls):
     def RemoveObserver(self, tag):
         self.parameterNode.RemoveObserver(tag)
 
-    for function in (__init__, connectGui, disconnectGui, AddObserver, RemoveObserver):
+    for function in (__init__, connectGui, connectParametersToGui, disconnectGui, AddObserver, RemoveObserver):
         setattr(cls, function.__name__, function)
     return cls
 
