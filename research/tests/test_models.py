@@ -10,6 +10,7 @@ from medsam_research.models.layers import fuse
 from medsam_research.models.planes import PLANES, features_on_window, window_planes
 from medsam_research.models.repvit import RepDepthwise
 from medsam_research.models.segmenter import Segmenter
+from medsam_research.training.checkpoint import load_matching
 from torch import Tensor, nn
 
 
@@ -66,10 +67,21 @@ def test_the_plain_decoder_answers_for_the_window_without_seeing_it() -> None:
     assert not torch.allclose(logits, moved, atol=1e-3)
 
 
-@pytest.mark.parametrize("encoder", ["efficientvit", "repvit"])
-def test_folded_network_equals_the_plain_one(encoder: str) -> None:
+def test_a_deep_decoder_goes_on_where_a_trained_one_stopped() -> None:
+    trained, deep = Segmenter("repvit").eval(), Segmenter("repvit", decoder="deep").eval()
+    shake_statistics(trained)
+    load_matching(deep, trained.state_dict())
+    batch = batch_of(1, 2, 64)
+
+    assert sum(p.numel() for p in deep.parameters()) > 1.4 * sum(p.numel() for p in trained.parameters())
+    with torch.no_grad():
+        assert torch.equal(deep(batch)[0], trained(batch)[0])
+
+
+@pytest.mark.parametrize(("encoder", "decoder"), [("efficientvit", "window"), ("repvit", "window"), ("repvit", "deep")])
+def test_folded_network_equals_the_plain_one(encoder: str, decoder: str) -> None:
     torch.manual_seed(1)
-    model = Segmenter(encoder).eval()
+    model = Segmenter(encoder, decoder=decoder).eval()
     shake_statistics(model)
     batch = batch_of(1, 2, 64)
     with torch.no_grad():

@@ -20,6 +20,15 @@ def _block(channels: int) -> Residual:
     return Residual(nn.Sequential(ConvNorm(channels, channels), ConvNorm(channels, channels, act="none")))
 
 
+def _further(channels: int, deep: bool) -> nn.Module:
+    """A second block that at first changes nothing, so that a trained decoder can go on with it; none unless `deep`."""
+    if not deep:
+        return nn.Identity()
+    block = _block(channels)
+    nn.init.zeros_(block.body[1].norm.weight)  # type: ignore[index,union-attr,arg-type]
+    return block
+
+
 class _Up(nn.Module):
     """Narrow, double the resolution, add the skip, refine."""
 
@@ -40,9 +49,10 @@ class Decoder(nn.Module):
     ----------
     feature_channels : channels of the encoder's map; 0 for a decoder that sees the window alone
     widths : channels at full, half, quarter and eighth resolution of the window
+    deep : a second block at quarter and eighth resolution on the way down, and at quarter and half on the way up
     """
 
-    def __init__(self, feature_channels: int, widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(self, feature_channels: int, widths: Sequence[int] = WIDTHS, *, deep: bool = False) -> None:
         super().__init__()
         w0, w1, w2, w3 = widths
         self.feature_channels = feature_channels
@@ -55,11 +65,15 @@ class Decoder(nn.Module):
         self.down2 = ConvNorm(w1, w2, 3, 2, act="none")
         self.look = ConvNorm(feature_channels, w2, 1, act="none") if feature_channels else None
         self.at_quarter = _block(w2)
+        self.at_quarter_again = _further(w2, deep)
         self.down3 = ConvNorm(w2, w3, 3, 2)
         self.at_eighth = _block(w3)
+        self.at_eighth_again = _further(w3, deep)
         self.context = nn.Linear(w3, w3)
         self.up2 = _Up(w3, w2, _block(w2))
+        self.up2_again = _further(w2, deep)
         self.up1 = _Up(w2, w1, _block(w1))
+        self.up1_again = _further(w1, deep)
         self.up0 = _Up(w1, w0, ConvNorm(w0, w0))
         self.mask = nn.Conv2d(w0, 1, 1)
         self.quality = nn.Sequential(nn.Linear(w3 + w1 + 2, 64), nn.ReLU(), nn.Linear(64, 1))
@@ -87,12 +101,13 @@ class Decoder(nn.Module):
         if self.look is not None and features is not None:
             seen = features_on_window(features, rect, quarter.shape[-1])
             quarter = quarter + self.look(seen)
-        quarter = self.at_quarter(torch.relu(quarter))
-        eighth = self.at_eighth(self.down3(quarter))
+        quarter = self.at_quarter_again(self.at_quarter(torch.relu(quarter)))
+        eighth = self.at_eighth_again(self.at_eighth(self.down3(quarter)))
         # as a pooling: how runtimes sum a mean depends on how many windows share the call, and 8-bit numbers then step
         pooled = F.adaptive_avg_pool2d(eighth, 1).flatten(1)
         eighth = eighth + self.context(pooled)[:, :, None, None]
-        up1 = self.up1(self.up2(torch.relu(eighth), quarter), half)
+        up2 = self.up2_again(self.up2(torch.relu(eighth), quarter))
+        up1 = self.up1_again(self.up1(up2, half))
         logits = self.mask(self.up0(up1, full))
         return logits, self._expected_iou(logits.detach(), up1, pooled)
 

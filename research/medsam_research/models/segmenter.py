@@ -13,7 +13,7 @@ from .plain_decoder import PlainDecoder
 __all__ = ["DECODERS", "DECODER_INPUTS", "ENCODERS", "Segmenter"]
 
 ENCODERS = (*TRUNKS, "none")
-DECODERS = ("window", "plain")
+DECODERS = ("window", "deep", "plain")
 DECODER_INPUTS = ("features", "window", "valid", "rect", "scale", "position", "prior", "has_prior", "points")
 
 
@@ -24,14 +24,18 @@ class Segmenter(nn.Module):
     ----------
     encoder : "efficientvit", "repvit", or "none" for a decoder that sees the window alone
     widths : see `Decoder`
-    decoder : "window", or "plain" for one that sees the encoder's map alone (for comparison, never exported)
+    decoder : "window", "deep" for the same with more blocks, or "plain" for one that sees the encoder's map alone (for
+        comparison, never exported)
     """
 
     def __init__(self, encoder: str, widths: Sequence[int] = WIDTHS, decoder: str = "window") -> None:
         super().__init__()
         self.encoder = Encoder(encoder) if encoder != "none" else None
         channels = FEATURE_CHANNELS if self.encoder is not None else 0
-        self.decoder = Decoder(channels, widths) if decoder == "window" else PlainDecoder(channels)
+        if decoder == "plain":
+            self.decoder: nn.Module = PlainDecoder(channels)
+        else:
+            self.decoder = Decoder(channels, widths, deep=decoder == "deep")
 
     def forward(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """Logits (N, 1, G, G) and expected IoU (N, 1) of a batch of float32 tensors."""

@@ -16,7 +16,7 @@ class TrainConfig:
     Parameters
     ----------
     encoder : "efficientvit", "repvit" or "none"
-    decoder : "window", or "plain" to compare it with one that sees the encoder's map alone
+    decoder : "window", "deep" (more blocks), or "plain" to compare with one that sees the encoder's map alone
     minutes : wall-clock budget of all parts of the run together; the learning rate follows it
     steps : if above 0, the budget in optimiser steps instead: slower machines then give the same network
     pictures, boxes, grid : pictures a batch, boxes a picture, cells a side of a window

@@ -98,7 +98,7 @@ class Distillation(Run[Segmenter]):
 
 
 def _student(config: TrainConfig) -> Segmenter:
-    return Segmenter(config.encoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return Segmenter(config.encoder, decoder=config.decoder).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -41,7 +41,7 @@ NAMES = {"efficientvit": "EfficientViT", "repvit": "RepViT"}
 def load_model(path: Path) -> tuple[Segmenter, int]:
     """The averaged network of a checkpoint, in evaluation mode, and the grid it was trained on."""
     state = checkpoint.load(path)
-    model = Segmenter(state["config"]["encoder"])
+    model = Segmenter(state["config"]["encoder"], decoder=state["config"].get("decoder", "window"))
     model.load_state_dict(state["ema"])
     return model.eval(), int(state["config"]["grid"])
 
