@@ -20,6 +20,8 @@ from medsam_research.data.packed import Item, write_pack
 from medsam_research.data.patients import HELD_OUT_VOLUMES, is_validation, patient_of
 from medsam_research.data.priors import damaged
 from medsam_research.data.stream import batches
+from medsam_research.models.segmenter import Segmenter
+from medsam_research.training.gap import gap
 from PIL import Image
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -251,3 +253,12 @@ def test_measured_data_is_never_opened(tmp_path: Path, monkeypatch: pytest.Monke
     )
     assert opened
     assert not [name for name in opened if "eval" in Path(name).parts]
+
+
+def test_the_gap_compares_patients_learned_from_with_held_out_ones(config: StreamConfig) -> None:
+    found = gap(Segmenter("none").eval(), config, 1)
+
+    assert list(found) == ["pictures", "slices of volumes", "synthetic"]
+    assert all(0 <= dsc <= 1 for splits in found.values() for values in splits.values() for dsc in values)
+    assert all(set(splits) == {"train", "val"} for splits in found.values())
+    assert found["pictures"]["train"] != found["pictures"]["val"]

@@ -58,10 +58,10 @@ def _cost(state: dict[str, Any]) -> tuple[str, ...]:
     steps, minutes = int(state["step"]), f"{state['elapsed'] / 60:.0f}"
     if "config" not in state:
         return minutes, f"{steps:,}", "-", "-", "-", "-"
-    config: dict[str, Any] = TrainConfig().as_dict() | state["config"]
-    pictures = steps * config["pictures"]
-    teacher = "LiteMedSAM" if config["teacher"] else "-"
-    return minutes, f"{steps:,}", f"{pictures:,}", f"{pictures * config['boxes']:,}", f"{config['lr']:g}", teacher
+    config = TrainConfig.of(state["config"])
+    pictures = steps * config.pictures
+    teacher = "LiteMedSAM" if config.teacher else "-"
+    return minutes, f"{steps:,}", f"{pictures:,}", f"{pictures * config.boxes:,}", f"{config.lr:g}", teacher
 
 
 def held_out_table(run: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
@@ -63,6 +64,12 @@ class TrainConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values only, for checkpoints."""
         return asdict(self)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> TrainConfig:
+        """What a checkpoint holds of a run; fields that other versions knew are left out."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
 
 
 # Pictures of these are few, and unlike the synthetic ones.

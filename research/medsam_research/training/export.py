@@ -9,7 +9,7 @@ import argparse
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +48,8 @@ def load_model(path: Path) -> tuple[Segmenter, int]:
 
 def training_batches(path: Path) -> Iterator[Arrays]:
     """The batches of a checkpoint's run, drawn anew, two boxes a picture."""
-    known = {field.name for field in fields(TrainConfig)}
-    config = {name: value for name, value in checkpoint.load(path)["config"].items() if name in known}
-    return batches(replace(stream_config(TrainConfig(**config)), boxes=2), seed=123)
+    config = TrainConfig.of(checkpoint.load(path)["config"])
+    return batches(replace(stream_config(config), boxes=2), seed=123)
 
 
 def _difference(model: Segmenter, folder: Path, grid: int) -> float:
