@@ -25,19 +25,15 @@ class BoxFollower(VTKObservationMixin):
     def follow(self, boxes, volume):
         """Follow these boxes and this volume, or None, and no others."""
         rois = [box.roi for box in boxes]
-        for roi in self._rois:
-            if roi not in rois:
-                self.removeObserver(roi, vtk.vtkCommand.ModifiedEvent, self.onModified)
+        if rois == self._rois and volume is self._volume:
+            return
+        self.removeObservers()  # all of them: the mixin would keep a node alive whose last observer alone is removed
+        self._rois, self._volume = rois, volume
         for roi in rois:
-            if roi not in self._rois:
-                self.addObserver(roi, vtk.vtkCommand.ModifiedEvent, self.onModified)
-        self._rois = rois
-        if volume is not self._volume:
-            for node, change in ((self._volume, self.removeObserver), (volume, self.addObserver)):
-                if node is not None:
-                    change(node, node.DisplayModifiedEvent, self.onModified)
-                    change(node, node.ImageDataModifiedEvent, self.onModified)
-            self._volume = volume
+            self.addObserver(roi, vtk.vtkCommand.ModifiedEvent, self.onModified)
+        if volume is not None:
+            self.addObserver(volume, volume.DisplayModifiedEvent, self.onModified)
+            self.addObserver(volume, volume.ImageDataModifiedEvent, self.onModified)
 
     def onModified(self, caller=None, event=None):
         self._timer.start()

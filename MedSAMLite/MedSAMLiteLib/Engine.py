@@ -139,9 +139,10 @@ class Engine:
         return segmenter.backend.spec.identity, [done]
 
     def forget(self, isKept=lambda fingerprint: False):
-        """Let go of the voxels of volumes that are not kept; their embeddings age away in the cache."""
+        """Let go of the voxels and embeddings of volumes that are not kept."""
         for key in [key for key in list(self._segmenters) if not isKept(key[0])]:
             self._segmenters.pop(key, None)
+        self.cache.discard(lambda key: not isKept(key[0]))
 
     def close(self):
         """Free the model and the cache."""

@@ -16,12 +16,12 @@ from .Engine import Engine
 from .Geometry import VolumeGeometry
 from .Jobs import Jobs
 from .ParameterNode import MedSAMLiteParameterNode, PropagationAxis
-from .ResultDelivery import Plan, deliver
+from .ResultDelivery import Plan, deliver, destinationOf
 from .SegmentHistory import SegmentHistory
 from .SegmentRecord import SegmentRecord
 from .SegmentWriter import SegmentWriter
 from .Targets import clicksOf, drawnKey, grown, segmentOf, targetOf
-from .VolumeViews import viewOf
+from .VolumeViews import fingerprintsInScene, viewOf
 from .Worker import Job
 
 __all__ = ["MedSAMLiteLogic"]
@@ -43,6 +43,7 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.writer = SegmentWriter()
         self.history = SegmentHistory()
         self.engine = Engine(self.getParameterNode().cacheMegabytes << 20)
+        self.worker.idle = self._forgetVolumes  # a job that ended late has kept what it worked on
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(scene, scene.NodeRemovedEvent, self.onNodeRemoved)
@@ -169,6 +170,8 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
         ------
         PromptError
             If there is no box, or one is not placed or lies outside its volume.
+        OutputError
+            If the segmentation chosen for the results is not kept as voxels.
         """
         parameters = self.getParameterNode()
         boxes = BoxNode.all(parameters.inputVolume) if boxes is None else list(boxes)
@@ -177,6 +180,8 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
         groups = {}
         for box in boxes:
             groups.setdefault((box.volume.GetID(), self.axisOf(box)), []).append(box)
+        for node in filter(None, (destinationOf(box, parameters) for box in boxes)):
+            self.writer.check(node)
         plans = [self._plan(members, axis) for (_, axis), members in groups.items()]
 
         def run(job):
@@ -209,7 +214,7 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
         if not 0 <= index < size:
             raise PromptError(f"There is no slice {index}: the volume has slices 0 to {size - 1}.")
         clicks = clicksOf(segment.axis, points, key)
-        plan = Plan(self.view(box.volume, segment.axis), {box.id: record.drawn}, [segment.target], record.rule)
+        plan = Plan(self.view(box.volume, segment.axis), {box.id: record.drawn}, [segment.target], record.rule, True)
 
         def run(job):
             return self.engine.correct(
@@ -268,7 +273,11 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
     def onNodeRemoved(self, caller=None, event=None):
         scene = slicer.mrmlScene  # whose node is gone is told by its ID
         self.history.forget(isKept=lambda nodeId: scene.GetNodeByID(nodeId) is not None)
-        self.engine.forget(isKept=lambda fingerprint: scene.GetNodeByID(fingerprint.split(" ")[0]) is not None)
+        self._forgetVolumes()
+
+    def _forgetVolumes(self):
+        """Keep nothing of volumes that are gone or changed; an ID alone may be that of another volume by now."""
+        self.engine.forget(isKept=fingerprintsInScene().__contains__)
 
     # Inner workings
 

@@ -119,7 +119,6 @@ class Panel(VTKObservationMixin):
         self._parameters = self.logic.getParameterNode()
         if self._parameters.inputVolume is None:
             self._parameters.inputVolume = volumeInView()
-        # Not connectGui: Slicer 5.10 keeps its tag to itself, and the next connection would reset the combo boxes.
         self._guiTag = self._parameters.connectParametersToGui(widgetsOf(self.ui))
         self.choices.connect(self._parameters)
         self._volume = self._parameters.inputVolume
@@ -132,7 +131,10 @@ class Panel(VTKObservationMixin):
         self.removeObserver(self._parameters.parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersChanged)
         self.choices.connect(None)
         self._parameters.disconnectGui(self._guiTag)
-        self._parameters = self._guiTag = None
+        self._parameters = self._guiTag = self._volume = None
+        self.follower.follow([], None)  # a node that is held here stays in memory when its scene is closed
+        self.modality.show(None, None)
+        self.result.show(None, None)
 
     def onParametersChanged(self, caller=None, event=None):
         parameters = self._parameters
@@ -148,8 +150,7 @@ class Panel(VTKObservationMixin):
         self.placement.cancel()
         boxes = BoxNode.all(self._volume) if self._volume is not None else []
         self._parameters.currentBox = boxes[0].roi if boxes else None
-        held = [box.segmentation for box in boxes if box.segmentation is not None]
-        self._parameters.segmentation = held[0] if held else None
+        self._parameters.segmentation = next((box.segmentation for box in boxes if box.segmentation is not None), None)
 
     # Scene
 
@@ -248,10 +249,9 @@ class Panel(VTKObservationMixin):
 
     def _refreshButtons(self, boxes, box):
         self.buttons.refresh(self._parameters, boxes, box)
-        ui = self.ui
         placing = self.placement.what
-        ui.addBoxButton.setText(_("Stop drawing") if placing == "box" else _("Add box"))
-        ui.addFlatBoxButton.setText(_("Stop drawing") if placing == "flat box" else _("Add 2-D box"))
+        self.ui.addBoxButton.setText(_("Stop drawing") if placing == "box" else _("Add box"))
+        self.ui.addFlatBoxButton.setText(_("Stop drawing") if placing == "flat box" else _("Add 2-D box"))
 
     def _refreshCache(self):
         counters = self.logic.engine.cache.counters

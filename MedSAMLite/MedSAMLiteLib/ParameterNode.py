@@ -67,6 +67,10 @@ class MedSAMLiteParameterNode:
 
 
 def widgetsOf(ui):
-    """The widgets of the .ui that show a parameter, by its name."""
+    """The widgets of the .ui that show a parameter, by its name, for `connectParametersToGui`.
+
+    Slicer 5.10's `connectGui` finds them itself but keeps its tag, so that nothing could be disconnected, and
+    the next connection would set the combo boxes to their first entries.
+    """
     named = {widget.property("SlicerParameterName"): widget for widget in vars(ui).values()}
     return {name: widget for name, widget in named.items() if name}

@@ -10,6 +10,7 @@ from .Geometry import VolumeGeometry
 
 __all__ = [
     "fingerprintOf",
+    "fingerprintsInScene",
     "modalityOf",
     "recordedModality",
     "stateModality",
@@ -69,6 +70,12 @@ def volumeInView():
 def fingerprintOf(volume):
     """Changes with the voxels of a volume, not with its display; begins with the node's ID and a blank."""
     return f"{volume.GetID()} {volume.GetImageData().GetMTime()}"
+
+
+def fingerprintsInScene():
+    """Those of all volumes that hold voxels."""
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return {fingerprintOf(volume) for volume in volumes if volume.GetImageData() is not None}
 
 
 def _automaticThreads():

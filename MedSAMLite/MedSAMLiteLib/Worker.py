@@ -118,6 +118,10 @@ class Worker:
     """Runs jobs one after the other.
 
     The thread starts with the first job and is a daemon, so that a crash of the application never hangs on it.
+
+    Attributes
+    ----------
+    idle : called by `pump` when the end of the last job was handed over
     """
 
     def __init__(self):
@@ -127,6 +131,7 @@ class Worker:
         self._results = queue.SimpleQueue()
         self._thread = None
         self._closed = False
+        self.idle = lambda: None
         self._pause = ExitStack()  # from the first job until the end of the last was handed over
 
     @property
@@ -216,6 +221,7 @@ class Worker:
                 job.finished(job)
             if not self._active:
                 self._pause.close()
+                self.idle()
 
     def _loop(self):
         while True:

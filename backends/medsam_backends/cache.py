@@ -117,6 +117,12 @@ class EmbeddingCache:
         with self._lock:
             return CacheCounters(self._hits, self._misses, self._evictions, len(self._items), self._bytes, self._peak)
 
+    def discard(self, is_unwanted: Callable[[Hashable], bool]) -> None:
+        """Drop the embeddings of the keys that are not wanted any more."""
+        with self._lock:
+            for key in [key for key in self._items if is_unwanted(key)]:
+                self._bytes -= self._items.pop(key).nbytes
+
     def clear(self) -> None:
         """Drop every embedding; the counters go on."""
         with self._lock:

@@ -46,6 +46,16 @@ def test_the_least_recently_used_goes_first() -> None:
     assert cache.counters.evictions == 1
 
 
+def test_what_is_discarded_makes_room_and_the_rest_stays() -> None:
+    cache = EmbeddingCache(100)
+    for key in ("a", "b"):
+        cache.get_or_make(key, lambda: embedding(40))
+    cache.discard(lambda key: key == "a")
+    assert ("a" in cache, "b" in cache, cache.counters.size_bytes) == (False, True, 40)
+    cache.get_or_make("c", lambda: embedding(60))
+    assert "b" in cache and cache.counters.evictions == 0
+
+
 def test_an_embedding_above_the_bound_is_returned_and_not_kept() -> None:
     cache, calls = EmbeddingCache(100), []  # type: ignore[var-annotated]
     cache.get_or_make("small", maker(40, calls))

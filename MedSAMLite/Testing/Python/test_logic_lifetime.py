@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import slicer
+import vtk
 from gate import STAGES, Gate
 from medsam_backends.errors import Cancelled, InputError
 from MedSAMLiteLib.Logic import MedSAMLiteLogic
@@ -72,3 +73,39 @@ def test_memory_of_a_deleted_volume_is_let_go(logic, volume):
     assert logic.engine._segmenters
     slicer.mrmlScene.RemoveNode(volume)
     assert not logic.engine._segmenters
+
+
+def released(node):
+    """Filled when the node leaves memory."""
+    gone = []
+    node.AddObserver(vtk.vtkCommand.DeleteEvent, lambda *_: gone.append(True))
+    return gone
+
+
+@pytest.mark.parametrize("event", ["closed", "volume deleted", "voxels changed"])
+def test_embeddings_of_voxels_that_are_gone_are_let_go(logic, volume, event):
+    logic.preview(logic.addBox(volume, BALL_BOX), 6, wait=True)
+    assert logic.engine.cache.counters.items == 1
+    if event == "closed":
+        slicer.mrmlScene.Clear(False)
+    elif event == "volume deleted":
+        slicer.mrmlScene.RemoveNode(volume)
+    else:
+        slicer.util.arrayFromVolumeModified(volume)
+        logic.preview(logic.addBox(volume, BALL_BOX), 7, wait=True)
+    assert logic.engine.cache.counters.items == (event == "voxels changed")
+
+
+def test_a_job_that_ends_after_its_scene_was_closed_keeps_no_voxels(logic):
+    volume = makeVolume(np.full((20, 64, 64), 200, np.uint8))
+    gate = Gate(logic, "running")
+    job = logic.apply([logic.addBox(volume, BALL_BOX)])
+    gate.reach()
+    gone = released(volume)
+    del volume
+    slicer.mrmlScene.Clear(False)
+    makeVolume(np.full((4, 16, 16), 200, np.uint8))  # has the same ID
+    gate.open()
+    with pytest.raises(Cancelled):
+        job.wait(10)
+    assert gone and not logic.engine._segmenters and not logic.engine.cache.counters.items

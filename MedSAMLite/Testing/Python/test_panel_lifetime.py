@@ -1,5 +1,6 @@
 """What ends a job early: scene close, deleted nodes, another volume, leaving, reload, quitting; at every stage."""
 
+import gc
 import subprocess
 import sys
 import types
@@ -7,6 +8,7 @@ import types
 import numpy as np
 import pytest
 import slicer
+import vtk
 
 pytest.importorskip("PySide6", reason="PySide6 is not installed for this Python: pip install PySide6-Essentials")
 
@@ -109,6 +111,27 @@ def test_whatever_happens_during_a_job_the_panel_goes_on(panel, volume, stage, e
     panel.ui.applyButton.click()
     settle(panel)
     assert panel.logic.stateOf(again) == "segmented"
+
+
+@pytest.mark.parametrize("isEntered", [True, False])
+@pytest.mark.parametrize("event", ["closed", "volume deleted"])
+def test_a_volume_that_is_gone_leaves_memory(panel, event, isEntered):
+    own = makeVolume(np.full((20, 64, 64), 200, np.uint8), name="Own")
+    gone = []
+    own.AddObserver(vtk.vtkCommand.DeleteEvent, lambda *_: gone.append(True))
+    panel.ui.inputVolumeSelector.setCurrentNode(own)
+    panel.selectBox(panel.logic.addBox(own, (12, 12, 4, 52, 52, 15), drawnSlice=10))
+    panel.logic.apply(wait=True)
+    settle(panel)
+    if not isEntered:
+        panel.exit()
+    if event == "closed":
+        slicer.mrmlScene.Clear(False)
+    else:
+        slicer.mrmlScene.RemoveNode(own)
+    del own
+    gc.collect()
+    assert gone
 
 
 @pytest.fixture
