@@ -11,7 +11,7 @@ from .Engine import View
 from .SegmentRecord import SegmentRecord
 from .VolumeViews import fingerprintOf
 
-__all__ = ["Plan", "deliver"]
+__all__ = ["Plan", "deliver", "destinationOf"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +22,14 @@ class Plan:
     ----------
     drawn : text of each box's voxels, by ID of its node
     targets : in the same order
+    corrects : the results that are there, wherever they are; else the panel tells where results go
     """
 
     view: View
     drawn: dict
     targets: list
     rule: str
+    corrects: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +39,7 @@ class _Finished:
     segment: object
     drawn: str
     model: str
+    isStretched: bool  # a correction lies beyond the ends of the box
 
 
 def deliver(plans, results, writer, history, parameters):
@@ -56,17 +59,31 @@ def deliver(plans, results, writer, history, parameters):
     names, changed = ", ".join(item.box.name for item in finished), []
     try:
         for item in finished:
-            node = item.box.segmentation or _segmentationFor(item.box.volume, writer, parameters)
+            node = item.box.segmentation if item.plan.corrects else None
+            node = node or destinationOf(item.box, parameters) or writer.newSegmentation(item.box.volume)
+            if parameters.inputVolume in (None, item.box.volume):
+                parameters.segmentation = node
             if node not in changed:
                 history.saveState(node, names)
                 changed.append(node)
-            _write(item, node, writer, parameters.overlap)
+            _write(item, node, writer, history, parameters.overlap)
     except Exception:
         for node in changed:
             history.dropState(node)
         raise
     for node in changed:
         history.markContent(node)
+
+
+def destinationOf(box, parameters):
+    """The segmentation into which Apply writes a box: the one in the panel, or of a volume that is not there its own.
+
+    None where a new one is to be made.
+    """
+    if box.volume is parameters.inputVolume:
+        return parameters.segmentation
+    held = [other.segmentation for other in (box, *BoxNode.all(box.volume))]
+    return next((node for node in held if node is not None), None)
 
 
 def _present(plan, model, segments):
@@ -76,23 +93,31 @@ def _present(plan, model, segments):
             continue  # deleted meanwhile
         if fingerprintOf(box.volume) != plan.view.fingerprint:
             raise InputError(f"The volume {box.volume.GetName()} changed meanwhile: press Apply again.")
-        if segment.target.box != target.box and box.voxels.text == text:
-            _stretch(box, segment)
-            text = box.voxels.text
-        yield _Finished(box, plan, segment, text, model)
+        yield _Finished(box, plan, segment, text, model, segment.target.box != target.box)
 
 
-def _stretch(box, segment):
-    """A correction beyond the ends of a box has moved them."""
-    n = AXES.index(segment.axis)
-    corners = [*box.voxels.first, *box.voxels.last]
+def _stretch(item, node, history):
+    """Move the ends of a box, unless the user did meanwhile, to where its segment ends; returns the text drawn."""
+    box, segment = item.box, item.segment
+    if not item.isStretched or box.voxels.text != item.drawn:
+        return item.drawn
+    n, before = AXES.index(segment.axis), box.voxels
+    corners = [*before.first, *before.last]
     corners[n], corners[n + 3] = segment.target.box.first[n], segment.target.box.last[n]
-    box.voxels = VoxelBox.from_sequence(corners)
+    box.voxels = after = VoxelBox.from_sequence(corners)
+
+    def shrink():
+        if BoxNode.of(box.roi) is not None and box.volume is not None and box.voxels == after:
+            box.voxels = before
+
+    history.undoAlso(node, shrink)
+    return after.text
 
 
-def _write(item, node, writer, overlap):
+def _write(item, node, writer, history, overlap):
     box, segment, view = item.box, item.segment, item.plan.view
-    identifier = box.segmentId or writer.addSegment(node, box.name, box.color)
+    known = box.segmentId if box.segmentation is node else ""
+    identifier = known or writer.addSegment(node, box.name, box.color)
     writer.write(node, identifier, box.volume, segment.mask, segment.origin, overlap)
     record = SegmentRecord(
         model=item.model,
@@ -100,7 +125,7 @@ def _write(item, node, writer, overlap):
         rule=item.plan.rule,
         axis=segment.axis,
         box=segment.target.box.text,
-        drawn=item.drawn,
+        drawn=_stretch(item, node, history),
         confidence=segment.confidence,
         reports=segment.slices,
         keys=dict(segment.target.keys),
@@ -108,16 +133,3 @@ def _write(item, node, writer, overlap):
     )
     record.attach(node.GetSegmentation().GetSegment(identifier))
     box.setResult(node, identifier)
-
-
-def _segmentationFor(volume, writer, parameters):
-    """The chosen segmentation, else one that belongs to the volume, else a new one."""
-    if volume is parameters.inputVolume and parameters.segmentation is not None:
-        return parameters.segmentation
-    for other in BoxNode.all(volume):
-        if other.segmentation is not None:
-            return other.segmentation
-    node = writer.newSegmentation(volume)
-    if parameters.inputVolume is None or volume is parameters.inputVolume:
-        parameters.segmentation = node
-    return node

@@ -11,6 +11,7 @@ from .VolumeViews import modalityOf
 __all__ = ["ResultView"]
 
 _LINKS = 5
+_SURFACE = "Closed surface"
 
 
 class ResultView:
@@ -27,7 +28,7 @@ class ResultView:
 
     def show(self, box, segmentation):
         self._segmentation = segmentation
-        has3D = segmentation is not None and segmentation.GetSegmentation().ContainsRepresentation("Closed surface")
+        has3D = segmentation is not None and _isShown3D(segmentation)
         if self.ui.show3DButton.isChecked() != has3D:
             self.ui.show3DButton.blockSignals(True)
             self.ui.show3DButton.setChecked(has3D)
@@ -73,10 +74,14 @@ class ResultView:
     def onShow3D(self, show):
         if self._segmentation is None:
             return
+        isKeptAsSurface = self._segmentation.GetSegmentation().GetSourceRepresentationName() == _SURFACE
         if show:
             self._segmentation.CreateClosedSurfaceRepresentation()
-        else:
+        elif not isKeptAsSurface:
             self._segmentation.RemoveClosedSurfaceRepresentation()
+        if show or isKeptAsSurface:  # then the surfaces are all there is
+            self._segmentation.CreateDefaultDisplayNodes()
+            self._segmentation.GetDisplayNode().SetVisibility3D(show)
 
     def onSegmentEditor(self):
         box = BoxNode.of(slicer.mrmlScene.GetNodeByID(self._boxId)) if self._boxId else None
@@ -85,3 +90,9 @@ class ResultView:
         editor.setSegmentationNode(self._segmentation)
         if box is not None and box.volume is not None:
             editor.setSourceVolumeNode(box.volume)
+
+
+def _isShown3D(segmentation):
+    display = segmentation.GetDisplayNode()
+    isVisible = display is None or bool(display.GetVisibility3D())
+    return isVisible and segmentation.GetSegmentation().ContainsRepresentation(_SURFACE)

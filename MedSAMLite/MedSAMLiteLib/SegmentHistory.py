@@ -3,6 +3,8 @@
 Slicer's own undo of the Segment Editor does not see what a module writes.
 """
 
+from dataclasses import dataclass, field
+
 import slicer
 
 __all__ = ["SegmentHistory"]
@@ -10,18 +12,30 @@ __all__ = ["SegmentHistory"]
 _UNDO_STATES = 10
 
 
+@dataclass(frozen=True)
+class _Step:
+    """A change of ours: its name, and what else to call when it is undone."""
+
+    what: str
+    also: list = field(default_factory=list)
+
+
 class SegmentHistory:
     """The states of every segmentation that was written to."""
 
     def __init__(self):
-        self._histories = {}  # segmentation node ID -> (history, [what each state undoes], content then)
+        self._histories = {}  # segmentation node ID -> (history, the step after each state, content then)
 
     def saveState(self, node, what):
         """Remember the whole segmentation, neighbours included, before changing it; `what` names the change."""
-        history, names, _ = self._history(node)
+        history, steps, _ = self._history(node)
         history.SaveState()
-        names.append(what)
-        del names[:-_UNDO_STATES]
+        steps.append(_Step(what))
+        del steps[:-_UNDO_STATES]
+
+    def undoAlso(self, node, call):
+        """Have something called when the change is undone whose state was saved last."""
+        self._history(node)[1][-1].also.append(call)
 
     def dropState(self, node):
         """Undo a change that failed half-way; it is then as if it had never begun."""
@@ -30,15 +44,15 @@ class SegmentHistory:
 
     def markContent(self, node):
         """Note the content after a change of ours, to tell it from later edits by others."""
-        history, names, _ = self._history(node)
-        self._histories[node.GetID()] = (history, names, _content(node))
+        history, steps, _ = self._history(node)
+        self._histories[node.GetID()] = (history, steps, _content(node))
 
     def canUndo(self, node):
         """The name of the change that `undo` takes back; empty if there is none."""
         if node is None or node.GetID() not in self._histories:
             return ""
-        history, names, _ = self._histories[node.GetID()]
-        return names[-1] if names and history.IsRestorePreviousStateAvailable() else ""
+        history, steps, _ = self._histories[node.GetID()]
+        return steps[-1].what if steps and history.IsRestorePreviousStateAvailable() else ""
 
     def editedSince(self, node):
         """Whether others changed the segmentation since our last change; undoing would lose their edits."""
@@ -49,9 +63,10 @@ class SegmentHistory:
         what = self.canUndo(node)
         if not what:
             return ""
-        history, names, _ = self._histories[node.GetID()]
+        history, steps, _ = self._histories[node.GetID()]
         history.RestorePreviousState()
-        names.pop()
+        for call in steps.pop().also:
+            call()
         self.markContent(node)
         node.Modified()
         return what
@@ -73,10 +88,11 @@ class SegmentHistory:
 
 
 def _content(node):
-    """What changes whenever voxels or segments of a segmentation do."""
+    """What changes whenever voxels, names or colours of a segmentation do."""
     segmentation = node.GetSegmentation()
     content = []
     for segmentId in segmentation.GetSegmentIDs():
         image = node.GetBinaryLabelmapInternalRepresentation(segmentId)
-        content.append((segmentId, image.GetMTime() if image is not None else 0))
+        segment, changed = segmentation.GetSegment(segmentId), image.GetMTime() if image is not None else 0
+        content.append((segmentId, segment.GetName(), segment.GetColor(), changed))
     return tuple(content)

@@ -35,6 +35,23 @@ class SegmentWriter:
             hierarchy.SetItemParent(item, hierarchy.GetItemParent(source))
         return node
 
+    def check(self, node):
+        """Refuse a segmentation that is kept as surfaces or contours, as an RT structure set is.
+
+        Voxels written into it would take the place of what is drawn in it.
+
+        Raises
+        ------
+        OutputError
+            With what to do.
+        """
+        source = node.GetSegmentation().GetSourceRepresentationName()
+        if source != slicer.vtkSegmentationConverter.GetBinaryLabelmapRepresentationName():
+            raise OutputError(
+                f"The segmentation {node.GetName()} is kept as {source}, not as voxels: "
+                "choose another one under Result, or None for a new one."
+            )
+
     def addSegment(self, node, name, color=None):
         """The ID of a new empty segment."""
         if color is None:
@@ -53,9 +70,10 @@ class SegmentWriter:
         Raises
         ------
         OutputError
-            If the segment is gone, or a transform in between is not linear.
+            If the segment is gone, the segmentation is not kept as voxels, or a transform in between is not linear.
         """
         segmentation = self._segmentation(node, segmentId)
+        self.check(node)
         mask = np.asarray(mask, bool)
         hadSurface = segmentation.ContainsRepresentation("Closed surface")
         if hadSurface:  # else it would be meshed anew at every step

@@ -226,3 +226,38 @@ def test_box_margin_grows_the_prompt_not_the_box(logic, volume):
     assert box.voxels == VoxelBox(10, 10, 4, 20, 20, 8) and logic.stateOf(box) == "segmented"
     mask, origin = logic.maskOf(box)
     assert origin[1] < 10 or origin[1] + mask.shape[1] > 21
+
+
+def test_results_go_where_the_panel_says_and_an_earlier_one_stays(logic, volume):
+    parameters = logic.getParameterNode()
+    parameters.inputVolume = volume
+    box = logic.addBox(volume, BALL_BOX)
+    logic.apply([box], wait=True)
+    first, firstId, mask = box.segmentation, box.segmentId, logic.maskOf(box)[0].copy()
+    for chosen in (logic.writer.newSegmentation(volume), None):
+        parameters.segmentation = chosen
+        box.setSliceRange(5, 7)
+        logic.apply([box], wait=True)
+        assert box.segmentation is not first and chosen in (box.segmentation, None)
+        assert parameters.segmentation is box.segmentation and logic.history.canUndo(box.segmentation)
+        assert np.array_equal(logic.writer.read(first, firstId, volume)[0], mask)
+    assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 3
+    last, parameters.segmentation = box.segmentation, first
+    logic.correct(box, 6, key=(12, 12, 6, 20, 20, 6), wait=True)  # what is corrected is where it is
+    assert box.segmentation is last and parameters.segmentation is last
+
+
+def test_a_box_that_a_correction_stretched_is_as_it_was_after_undo(logic, volume):
+    box = logic.addBox(volume, (6, 6, 4, 26, 26, 8))
+    logic.apply([box], wait=True)
+    for index in (9, 10):
+        logic.correct(box, index, key=(12, 12, index, 20, 20, index), wait=True)
+    assert box.sliceRange == (4, 10)
+    logic.undo(box.segmentation)
+    assert box.sliceRange == (4, 9) and logic.stateOf(box) == "segmented"
+    logic.undo(box.segmentation)
+    assert box.sliceRange == (4, 8) and logic.stateOf(box) == "segmented"
+    logic.correct(box, 9, key=(12, 12, 9, 20, 20, 9), wait=True)
+    box.setSliceRange(5, 9)  # the user's own
+    logic.undo(box.segmentation)
+    assert box.sliceRange == (5, 9)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import slicer
+import vtk
 from medsam_backends.errors import OutputError
 from MedSAMLiteLib.ParameterNode import Overlap
 from MedSAMLiteLib.SegmentHistory import SegmentHistory
@@ -152,3 +153,67 @@ def test_different_transforms_that_are_not_linear_are_refused(work):
     volume.SetAndObserveTransformNodeID(warp.GetID())
     with pytest.raises(OutputError, match="harden"):
         writer.write(node, new, volume, np.ones((1, 1, 1), bool), (0, 0, 0))
+
+
+def surfaces(name):
+    """A segmentation that is kept as surfaces, as one from an STL file is."""
+    sphere = vtk.vtkSphereSource()
+    sphere.SetRadius(4)
+    sphere.Update()
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.CreateDefaultDisplayNodes()
+    node.GetSegmentation().SetSourceRepresentationName("Closed surface")
+    return node, node.AddSegmentFromClosedSurfaceRepresentation(sphere.GetOutput(), "tumour")
+
+
+def surfaceOf(node, segment):
+    return node.GetSegmentation().GetSegment(segment).GetRepresentation("Closed surface")
+
+
+@pytest.mark.parametrize("hasVoxels", [False, True])
+def test_voxels_are_not_written_over_what_is_kept_as_surfaces(work, hasVoxels):
+    writer, volume, *_ = work
+    node, tumour = surfaces("RT")
+    if hasVoxels:
+        node.CreateBinaryLabelmapRepresentation()
+    new = writer.addSegment(node, "new")
+    with pytest.raises(OutputError, match="RT is kept as Closed surface"):
+        writer.write(node, new, volume, np.ones((3, 3, 3), bool), (0, 0, 0))
+    assert surfaceOf(node, tumour).GetNumberOfPoints()
+
+
+def test_a_segmentation_of_surfaces_is_refused_before_the_work(logic):
+    volume = makeVolume(np.full(SHAPE, 200, np.uint8))
+    parameters = logic.getParameterNode()
+    parameters.inputVolume, parameters.segmentation = volume, surfaces("RT")[0]
+    with pytest.raises(OutputError, match="None for a new one"):
+        logic.apply([logic.addBox(volume, (2, 2, 1, 15, 15, 4))])
+    assert not logic.worker.activeJobs
+
+
+def test_surfaces_that_are_all_there_is_are_hidden_not_removed(panel):
+    node, tumour = surfaces("STL")
+    panel.logic.getParameterNode().segmentation = node
+    button = panel.ui.show3DButton
+    assert button.isChecked()
+    button.click()
+    assert surfaceOf(node, tumour).GetNumberOfPoints() and not node.GetDisplayNode().GetVisibility3D()
+    panel.refresh()
+    assert not button.isChecked()
+    button.click()
+    assert node.GetDisplayNode().GetVisibility3D()
+
+
+def test_a_new_name_or_colour_is_an_edit_that_undo_would_lose(work):
+    writer, volume, node, old, new = work
+    history = SegmentHistory()
+    history.saveState(node, "Kidney")
+    writeNew(work, Overlap.ALLOW)
+    history.markContent(node)
+    node.CreateClosedSurfaceRepresentation()
+    assert not history.editedSince(node)
+    node.GetSegmentation().GetSegment(new).SetName("Left kidney")
+    assert history.editedSince(node)
+    history.markContent(node)
+    node.GetSegmentation().GetSegment(old).SetColor(0.1, 0.2, 0.3)
+    assert history.editedSince(node)
