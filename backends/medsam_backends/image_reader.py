@@ -16,11 +16,12 @@ from .errors import InputError
 from .nifti_length import is_whole
 from .nifti_numbers import not_finite
 from .png_file import read_png
+from .series_places import SeriesPlaces, left_out
 
 __all__ = ["Volume", "read_image"]
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff")  # their spacing is a printer's or screen's
-_MODALITY, _SERIES_NAME, _POSITION = "0008|0060", "0008|103e", "0020|0032"
+_MODALITY, _SERIES_NAME = "0008|0060", "0008|103e"
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,43 +145,35 @@ def _read_series(sitk: Any, folder: Path) -> Volume:
     chosen = max(series, key=lambda uid: len(series[uid]))
     header = _header(sitk, Path(series[chosen][0]))
     _check_pixels(sitk, header, folder)
+    notes = [_several(sitk, series, chosen)] if len(series) > 1 else []
+    notes += left_out("damaged or no images", _unread(folder, series))
+    names = list(series[chosen])
+    image, places = _slices(sitk, names, folder)
+    across, down, _ = np.reshape(image.GetDirection(), (3, 3)).T
+    kept = [names[n] for n in places.once(_shared(sitk, image), np.cross(across, down))]
+    if len(kept) < len(names):
+        notes += left_out("copies of others", [Path(name) for name in set(names) - set(kept)])
+        names = kept
+        image, places = _slices(sitk, names, folder)
+    volume = _volume(sitk, image, folder, _tag(header, _MODALITY), (*notes, *places.notes()))
+    return replace(volume, files=tuple(Path(name) for name in names))
+
+
+def _slices(sitk: Any, names: list[str], folder: Path) -> tuple[Any, SeriesPlaces]:
+    """The images of a series as one, and where they lie."""
     reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(series[chosen])
+    reader.SetFileNames(names)
     reader.MetaDataDictionaryArrayUpdateOn()
     try:
-        image = reader.Execute()
+        return reader.Execute(), SeriesPlaces(reader, len(names))
     except RuntimeError as error:
         raise InputError(f"The DICOM series in {folder} cannot be read as one volume ({_reason(error)}).") from error
-    notes = [_several(sitk, series, chosen)] if len(series) > 1 else []
-    notes += _unread(folder, series) + _uneven(reader, len(series[chosen]))
-    volume = _volume(sitk, image, folder, _tag(header, _MODALITY), tuple(notes))
-    return replace(volume, files=tuple(Path(name) for name in series[chosen]))
 
 
-def _unread(folder: Path, series: dict[str, Any]) -> list[str]:
+def _unread(folder: Path, series: dict[str, Any]) -> list[Path]:
     """Files named like DICOM images that belong to no series; GDCM leaves damaged ones out without a word."""
     known = {Path(name).name for names in series.values() for name in names}
-    left = sorted(name for name in os.listdir(folder) if name.lower().endswith((".dcm", ".ima")) and name not in known)
-    return [f"Left out, as damaged or no images, are {len(left)} files of the folder: {', '.join(left[:5])}."] * bool(
-        left
-    )
-
-
-def _uneven(reader: Any, count: int) -> list[str]:
-    """A sentence if a series' slices differ in distance by more than a hundredth, or not all say where they lie."""
-    if count < 3 or not any(reader.HasMetaDataKey(n, _POSITION) for n in range(count)):
-        return []
-    try:
-        places = [[float(number) for number in reader.GetMetaData(n, _POSITION).split("\\")] for n in range(count)]
-        gaps = np.linalg.norm(np.diff(places, axis=0), axis=1)
-    except (RuntimeError, ValueError):  # one without, or an empty one, of a series that ITK reads all the same
-        return ["The slices' positions are not all stated: slices may be missing or unevenly spaced."]
-    if gaps.max() - gaps.min() <= 0.01 * np.median(gaps):
-        return []
-    return [
-        f"Slices are missing or unevenly spaced ({gaps.min():.3g} to {gaps.max():.3g} mm): "
-        "lengths and volumes may be wrong."
-    ]
+    return [file for file in folder.iterdir() if file.suffix.lower() in (".dcm", ".ima") and file.name not in known]
 
 
 def _several(sitk: Any, series: dict[str, Any], chosen: str) -> str:

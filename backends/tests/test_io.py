@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,10 +56,10 @@ def save(array: np.ndarray, path: Path, *, vector: bool = False, **tags: str) ->
     return path
 
 
-def dicom_series(folder: Path, uid: str, slices: int, name: str, rows: int = 4) -> Path:
+def dicom_series(folder: Path, uid: str, slices: int, name: str, rows: int = 4, brighter: int = 0) -> Path:
     folder.mkdir(exist_ok=True)
     for k in range(slices):
-        image = sitk.GetImageFromArray(np.full((1, rows, 5), k, np.int16))
+        image = sitk.GetImageFromArray(np.full((1, rows, 5), k + brighter, np.int16))
         image.SetSpacing((0.5, 0.6, 2.0))
         for key, value in {
             "0008|0060": "MR", "0008|103e": name, "0020|000d": "1.2.3", "0020|000e": uid,
@@ -137,6 +138,36 @@ def test_missing_slices_of_a_series_are_told(tmp_path: Path) -> None:
     assert read_image(folder).notes == (
         "Slices are missing or unevenly spaced (2 to 4 mm): lengths and volumes may be wrong.",
     )
+
+
+def test_copies_of_files_of_a_series_are_left_out(tmp_path: Path) -> None:
+    folder = dicom_series(tmp_path / "series", "1.2.3.4", 5, "T1")
+    for k in (1, 2, 3):
+        shutil.copy(folder / f"1.2.3.4-{k}.dcm", folder / f"1.2.3.4-{k} (1).dcm")
+    read = read_image(folder)
+    assert read.array[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert [file.name[8] for file in read.files] == ["0", "1", "2", "3", "4"]
+    np.testing.assert_allclose(read.spacing_mm, (0.5, 0.6, 2.0))
+    [note] = read.notes
+    assert note.startswith("Left out, as copies of others, are 3 files of the folder: ")
+
+
+def test_images_of_several_times_are_no_volume(tmp_path: Path) -> None:
+    folder = dicom_series(tmp_path / "series", "1.2.3.4", 3, "dynamic")
+    later = dicom_series(tmp_path / "later", "1.2.3.4", 3, "dynamic", brighter=50)
+    for file in later.iterdir():
+        file.replace(folder / f"later-{file.name}")
+    with pytest.raises(InputError, match=r"holds 6 images of 3 places .* into a folder of their own"):
+        read_image(folder)
+
+
+def test_a_slice_taken_twice_is_told(tmp_path: Path) -> None:
+    folder = dicom_series(tmp_path / "series", "1.2.3.4", 4, "T1")
+    again = dicom_series(tmp_path / "again", "1.2.3.4", 4, "T1", brighter=50)
+    (again / "1.2.3.4-3.dcm").replace(folder / "again.dcm")
+    read = read_image(folder)
+    assert read.array.shape[0] == 5
+    assert read.notes == ("Slices are missing or unevenly spaced (0 to 2 mm): lengths and volumes may be wrong.",)
 
 
 @pytest.mark.parametrize("lacking", ["the value", "the element"])
