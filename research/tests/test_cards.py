@@ -102,8 +102,15 @@ def test_measured_figures_are_renewed_between_the_marks_alone(tmp_path: Path) ->
     assert "| CT | 2 | 0.750 |" in text and "0.500" not in text, "of the second evaluation"
 
 
+def test_evaluations_of_one_name_share_a_table(tmp_path: Path) -> None:
+    folders = [evaluation(tmp_path / one / "volumes", one) for one in ("ours", "theirs")]
+    text = accuracy(folders, "ours", ["theirs", "nobody"])
+
+    assert text.count("### Volumes\n") == 1 and "| theirs |" in text and "nobody" not in text
+
+
 def test_a_model_that_was_not_evaluated_and_a_page_without_marks_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="holds no evaluation of three"):
+    with pytest.raises(ValueError, match="volumes holds no evaluation of three"):
         accuracy([evaluation(tmp_path / "volumes", "one", "two")], "three")
     with pytest.raises(ValueError, match="lacks"):
         insert("no marks", MARKED)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from medsam_backends.evaluation.summary import MEAN
@@ -18,27 +18,35 @@ from .tables import markdown
 
 __all__ = ["accuracy", "insert", "main"]
 
+_Means = dict[tuple[str, str], dict[str, str]]
 _BEGIN, _END = "<!-- measured accuracy begins -->", "<!-- measured accuracy ends -->"
 
 
 def accuracy(evaluations: Sequence[Path], model: str, beside: Sequence[str] = ()) -> str:
-    """Two tables an evaluation, by modality and by data set, between the marks that `insert` looks for.
+    """Tables by modality and by data set, between the marks that `insert` looks for.
 
     Parameters
     ----------
-    evaluations : output folders of ``medsamlite evaluate``, whose names become headings
-    beside : ids of other models evaluated there, to show their DSC
+    evaluations : output folders of ``medsamlite evaluate``; their names become headings, those of one name one table
+    beside : ids of other models, to show their DSC where one of the folders has it
 
     Raises
     ------
     ValueError
-        If a model was not evaluated there.
+        If `model` was not evaluated under one of the names.
     """
-    parts = [_BEGIN]
+    rows: dict[str, list[dict[str, str]]] = {}
     for folder in evaluations:
-        for by_set in (False, True):
-            parts.append(f"### {folder.name.capitalize()}{' by data set' if by_set else ''}")
-            parts.append(_table(folder, model, beside, by_set=by_set))
+        with (folder / "summary.csv").open(newline="", encoding="utf-8") as file:
+            rows.setdefault(folder.name, []).extend(csv.DictReader(file))
+    parts = [_BEGIN]
+    for name, found in rows.items():
+        own, *others = (_means(found, one) for one in (model, *beside))
+        if not own:
+            raise ValueError(f"{name} holds no evaluation of {model}")
+        shown = {one: means for one, means in zip(beside, others, strict=True) if means}
+        parts += [f"### {name.capitalize()}", _table(own, shown, by_set=False)]
+        parts += [f"### {name.capitalize()} by data set", _table(own, shown, by_set=True)]
     return "\n\n".join([*parts, _END])
 
 
@@ -51,32 +59,25 @@ def insert(page: str, measured: str) -> str:
     return before + measured + after
 
 
-def _table(evaluation: Path, model: str, beside: Sequence[str], *, by_set: bool) -> str:
-    with (evaluation / "summary.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    own, *others = (_means(rows, name, evaluation) for name in (model, *beside))
-    chosen = {key: row for key, row in own.items() if (key[1] != MEAN) == by_set}
-    header = ("data set" if by_set else "modality", "cases", "DSC", "NSD", "DSC after each click", *beside)
+def _means(rows: Sequence[dict[str, str]], model: str) -> _Means:
+    return {(row["modality"], row["dataset"]): row for row in rows if row["model"] == model}
+
+
+def _table(own: _Means, others: Mapping[str, _Means], *, by_set: bool) -> str:
     return markdown(
-        header,
+        ("data set" if by_set else "modality", "cases", "DSC", "NSD", "DSC after each click", *others),
         [
             (
-                f"{key[0]} {key[1]}" if by_set else key[0],
+                f"{modality} {dataset}" if by_set else modality,
                 row["cases"],
                 *(f"{float(row[name]):.3f}" for name in ("dsc", "nsd")),
                 " ".join(f"{float(dsc):.3f}" for dsc in row["dsc_after_clicks"].split()) or "-",
-                *(f"{float(other[key]['dsc']):.3f}" for other in others),
+                *(f"{float(other[modality, dataset]['dsc']):.3f}" for other in others.values()),
             )
-            for key, row in chosen.items()
+            for (modality, dataset), row in own.items()
+            if (dataset != MEAN) == by_set
         ],
     )
-
-
-def _means(rows: Sequence[dict[str, str]], model: str, evaluation: Path) -> dict[tuple[str, str], dict[str, str]]:
-    means = {(row["modality"], row["dataset"]): row for row in rows if row["model"] == model}
-    if not means:
-        raise ValueError(f"{evaluation} holds no evaluation of {model}")
-    return means
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -87,7 +88,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--evaluation", type=Path, action="append", required=True, help="folder; its name becomes a heading"
     )
-    parser.add_argument("--beside", action="append", default=[], metavar="ID", help="another model evaluated there")
+    parser.add_argument("--beside", action="append", default=[], metavar="ID", help="another evaluated model")
     parsed = parser.parse_args(arguments)
     try:
         text = insert(parsed.card.read_text("utf-8"), accuracy(parsed.evaluation, parsed.model, parsed.beside))

@@ -51,7 +51,7 @@ def card(manifest: Manifest, training: Training, evaluations: Sequence[Path] = (
     Parameters
     ----------
     evaluations : output folders of ``medsamlite evaluate``
-    beside : ids of other models evaluated there, to show their DSC
+    beside : see `accuracy`
 
     Raises
     ------
@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the training archives")
     parser.add_argument("--licences", type=Path, default=LICENCES, help="CSV: modality, dataset, licence, publisher")
     parser.add_argument("--evaluation", type=Path, action="append", default=[], help="output of 'medsamlite evaluate'")
-    parser.add_argument("--beside", action="append", default=[], metavar="ID", help="another model evaluated there")
+    parser.add_argument("--beside", action="append", default=[], metavar="ID", help="another evaluated model")
     parsed = parser.parse_args(arguments)
     training = Training(tuple(parsed.run), parsed.fusion, tuple(find_sources(parsed.data, parsed.licences)))
     try:
