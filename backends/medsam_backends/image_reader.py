@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .dicom_folders import folders_below
 from .errors import InputError
 from .nifti_length import is_whole
 from .nifti_numbers import not_finite
@@ -141,7 +142,9 @@ def _read_series(sitk: Any, folder: Path) -> Volume:
         for uid in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder))
     }
     if not series:
-        raise InputError(f"The folder {folder} holds no DICOM images: give an image file or a DICOM folder.")
+        below = ", ".join(map(str, folders_below(folder)))
+        advice = f"give a folder in it that does, such as {below}" if below else "give an image file or a DICOM folder"
+        raise InputError(f"The folder {folder} holds no DICOM images: {advice}.")
     chosen = max(series, key=lambda uid: len(series[uid]))
     header = _header(sitk, Path(series[chosen][0]))
     _check_pixels(sitk, header, folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -138,6 +139,16 @@ def test_missing_slices_of_a_series_are_told(tmp_path: Path) -> None:
     assert read_image(folder).notes == (
         "Slices are missing or unevenly spaced (2 to 4 mm): lengths and volumes may be wrong.",
     )
+
+
+def test_a_folder_of_series_is_answered_with_their_folders(tmp_path: Path) -> None:
+    for name in ("b", "a"):
+        (tmp_path / "CD" / "study" / name).mkdir(parents=True)
+        dicom_series(tmp_path / "CD" / "study" / name, "1.2.3.4", 1, "T1")
+    (tmp_path / "CD" / "DICOMDIR").write_bytes(b"index")
+    named = f"such as {Path('study', 'a')}, {Path('study', 'b')}."
+    with pytest.raises(InputError, match=re.escape(named)):
+        read_image(tmp_path / "CD")
 
 
 def test_copies_of_files_of_a_series_are_left_out(tmp_path: Path) -> None:
