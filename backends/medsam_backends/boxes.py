@@ -16,9 +16,9 @@ AXES: tuple[Axis, ...] = ("i", "j", "k")
 
 
 def check_axis(axis: str) -> Axis:
-    """`axis` itself if it is one of ``"i"``, ``"j"``, ``"k"``; raises `PromptError` otherwise."""
+    """`axis` if it is ``"i"``, ``"j"`` or ``"k"``, in small letters or capitals; raises `PromptError` otherwise."""
     for known in AXES:
-        if axis == known:
+        if axis.lower() == known:
             return known
     raise PromptError(f"There is no axis '{axis}': choose i, j or k (k walks through the stored slices).")
 

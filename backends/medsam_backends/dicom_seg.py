@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import OutputError
+from .errors import FormatError, OutputError
 from .image_reader import Volume
 from .named_mask import NamedMask, label_type, overlapping
 
@@ -50,12 +50,12 @@ def check_highdicom() -> None:
 
 
 def check_dicom_source(volume: Volume) -> None:
-    """Raise `OutputError` unless `volume` was read from DICOM images of one slice each."""
+    """Raise `FormatError` unless `volume` was read from DICOM images of one slice each."""
     files = _files(volume)
     if not files:
-        raise OutputError(f"A .dcm refers to the DICOM images it was made from, this image is none: {_ADVICE}.")
+        raise FormatError(f"A .dcm refers to the DICOM images it was made from, this image is none: {_ADVICE}.")
     if len(files) != volume.size_ijk[2]:
-        raise OutputError(f"A .dcm of a DICOM file with several slices in it cannot be made: {_ADVICE}.")
+        raise FormatError(f"A .dcm of a DICOM file with several slices in it cannot be made: {_ADVICE}.")
 
 
 def write_dicom_segmentation(path: Path, segments: Sequence[NamedMask], volume: Volume) -> tuple[str, ...]:
@@ -84,7 +84,7 @@ def write_dicom_segmentation(path: Path, segments: Sequence[NamedMask], volume: 
             ValueError,
             InvalidDicomError,
         ) as error:  # the many ways in which headers can be wrong
-            raise OutputError(f"A .dcm of these images cannot be made ({error}): {_ADVICE}.") from error
+            raise FormatError(f"A .dcm of these images cannot be made ({error}): {_ADVICE}.") from error
         segmentation.save_as(str(path), enforce_file_format=True)
     return notes
 
@@ -152,7 +152,7 @@ def _headers(volume: Volume) -> tuple[list[Any], tuple[str, ...]]:
         header.SOPInstanceUID = header.get("SOPInstanceUID") or header.file_meta.MediaStorageSOPInstanceUID
         missing = [name for name in _PLACE if name != "SliceThickness" and header.get(name) is None]
         if missing or int(header.get("NumberOfFrames") or 1) > 1:
-            raise OutputError(
+            raise FormatError(
                 f"{file.name} does not say where its one slice lies in the patient, as a .dcm must: {_ADVICE}."
             )
         for name in _PATIENT_AND_STUDY:

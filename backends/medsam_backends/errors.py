@@ -1,6 +1,6 @@
 """Errors of the package: each message is one sentence that tells the user what to do."""
 
-__all__ = ["Cancelled", "InputError", "MedSAMLiteError", "ModelError", "OutputError", "PromptError"]
+__all__ = ["Cancelled", "FormatError", "InputError", "MedSAMLiteError", "ModelError", "OutputError", "PromptError"]
 
 
 class MedSAMLiteError(Exception):
@@ -21,6 +21,10 @@ class ModelError(MedSAMLiteError):
 
 class OutputError(MedSAMLiteError):
     """A result could not be written."""
+
+
+class FormatError(OutputError):
+    """The format cannot hold the result, however often it is tried."""
 
 
 class Cancelled(MedSAMLiteError):

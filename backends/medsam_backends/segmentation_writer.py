@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .dicom_seg import check_dicom_source, check_highdicom, write_dicom_segmentation
-from .errors import OutputError
+from .errors import FormatError, OutputError
 from .image_reader import Volume
 from .named_mask import NamedMask, label_type, overlapping
 from .png_file import write_png
@@ -90,10 +90,10 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> str:
 
 
 def check_fits(path: Path, volume: Volume) -> None:
-    """Raise `OutputError` if the format that the name asks for cannot hold segments of `volume`."""
+    """Raise `FormatError` if the format that the name asks for cannot hold segments of `volume`."""
     ending = path.suffix.lower()
     if ending == ".png" and volume.size_ijk[2] > 1:
-        raise OutputError("A .png holds one slice, this is a volume: choose .seg.nrrd, .nii.gz or .nrrd.")
+        raise FormatError("A .png holds one slice, this is a volume: choose .seg.nrrd, .nii.gz or .nrrd.")
     if ending == ".dcm":
         check_dicom_source(volume)
 

@@ -56,6 +56,10 @@ def test_a_box_outside_is_refused(box: VoxelBox) -> None:
         box.clipped(SIZE)
 
 
+def test_an_axis_may_be_a_capital() -> None:
+    assert [check_axis(axis) for axis in "IJK"] == ["i", "j", "k"]
+
+
 def test_an_unknown_axis_is_refused() -> None:
     with pytest.raises(PromptError, match="no axis 'x'"):
         check_axis("x")

@@ -189,6 +189,15 @@ def test_a_failure_that_may_pass_is_tried_again_behind_the_others(here: Path) ->
     assert batch() == 0
 
 
+def test_a_format_that_does_not_fit_the_image_is_not_tried_again(here: Path) -> None:
+    pytest.importorskip("highdicom", reason="the extra 'dicom' is not installed")
+    table(f"image,box,output\na.nii.gz,{BOX},a.dcm\nb.nrrd,{BOX},b.png\n")
+    assert batch() == 1
+    reasons = [row["reason"] for row in rows("failed.csv")]
+    assert reasons[0].endswith("this image is none: choose .seg.nrrd or .nii.gz.")
+    assert reasons[1].startswith("A .png holds one slice") and reasons[1].endswith("or .nrrd.")
+
+
 def test_a_damaged_image_is_not_tried_again_and_stops_nobody(here: Path) -> None:
     image = Path("a.nii.gz")
     image.write_bytes(image.read_bytes()[:-40])

@@ -128,6 +128,13 @@ def test_a_link_to_an_image_or_to_a_slice_is_never_an_output(folder: Path, link:
     assert [problem.line for problem in table.problems] == [2, 3] and len(table.cases) == 1
 
 
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+def test_a_first_line_that_tells_excel_the_separator_is_none_of_the_table(folder: Path, separator: str) -> None:
+    row = separator.join(("b.nrrd", '"1 2 3 4 5 6"'))
+    table = read(folder, f"sep={separator}\r\nimage{separator}box\r\n{row}\r\n")
+    assert [(case.named, case.line) for case in table.cases] == [("b.nrrd", 3)]
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -138,7 +145,7 @@ def test_a_link_to_an_image_or_to_a_slice_is_never_an_output(folder: Path, link:
         (b"image,box\n\n", "has a header and no rows"),
         (b"image,box,boxes\n", "line 1, has the column 'box' twice"),
         (b'image,box\na,"1 2\n', "is not understood, line 2"),
-        (b"image,box\n\xff\xfe,1\n", "it is not UTF-8"),
+        (b"image,box\n\xff\xfe,1\n", "it is not UTF-8: in Excel save it as 'CSV UTF-8'"),
         (None, "No such file"),
     ],
 )

@@ -114,8 +114,10 @@ def _read(path: Path) -> list[tuple[int, list[str]]]:
             separator = max(",;\t", key=first.count)
             rows = list(_rows(csv.reader(stream, delimiter=separator, strict=True), path))
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8: in Excel save it as 'CSV UTF-8'"
         raise InputError(f"The table {path} cannot be read ({reason}).") from None
+    if rows and rows[0][1] == ["sep="]:  # how Excel is told the separator
+        del rows[0]
     if not rows:
         raise InputError(f"The table {path} is empty: its first line names columns, {', '.join(_REQUIRED)} at least.")
     return rows

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..backend import Backend
-from ..errors import MedSAMLiteError, ModelError, OutputError
+from ..errors import FormatError, MedSAMLiteError, ModelError, OutputError
 from ..io import Volume, check_output, read_image, write_segmentation
 from ..registry import open_model
 from ..run_report import describe
@@ -75,7 +75,7 @@ class CaseWorker:
         try:
             return Attempt(self._make(order), worker=os.getpid())
         except OutputError as error:  # a disk may have space again
-            return self._failed(str(error), transient=True)
+            return self._failed(str(error), transient=not isinstance(error, FormatError))
         except MedSAMLiteError as error:
             return self._failed(str(error))
         except MemoryError:
@@ -141,6 +141,6 @@ def _apart(folder: Path, output: str) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{path} could not be written ({error.strerror or error}): nothing was changed.") from error
     except OutputError as error:
-        raise OutputError(str(error).replace(str(apart / path.name), str(path))) from None
+        raise type(error)(str(error).replace(str(apart / path.name), str(path))) from None
     finally:
         shutil.rmtree(apart, ignore_errors=True)
