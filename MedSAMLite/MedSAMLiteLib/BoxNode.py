@@ -11,7 +11,9 @@ from .Geometry import VolumeGeometry
 __all__ = ["BoxNode"]
 
 _VOLUME, _SEGMENTATION = "MedSAMLite.volume", "MedSAMLite.segmentation"
-_AXIS, _DRAWN, _SEGMENT, _FLAT = (f"MedSAMLite.{name}" for name in ("Axis", "DrawnSlice", "SegmentID", "Flat"))
+_AXIS, _DRAWN, _SEGMENT, _FLAT, _PLACED = (
+    f"MedSAMLite.{name}" for name in ("Axis", "DrawnSlice", "SegmentID", "Flat", "Placed")
+)
 
 
 class BoxNode:
@@ -96,12 +98,24 @@ class BoxNode:
 
     @property
     def voxels(self):
-        """The `VoxelBox` it covers; `PromptError` while not placed or outside the volume."""
-        return VolumeGeometry(self.volume).boxOf(self.roi)
+        """The `VoxelBox` it covers; `PromptError` while not placed or outside the volume.
+
+        In a sheared or warped volume the ROI covers more than the box that was set; that box is told
+        until the ROI is moved.
+        """
+        geometry = VolumeGeometry(self.volume)
+        hull = geometry.hullOf(self.roi)
+        placed, _, hullThen = (self.roi.GetAttribute(_PLACED) or "").partition("|")
+        if placed and hullThen == hull.text:
+            return VoxelBox.from_sequence([int(number) for number in placed.split()])
+        return hull.clipped(geometry.size_ijk)[0]
 
     @voxels.setter
     def voxels(self, box):
-        VolumeGeometry(self.volume).placeBox(self.roi, box)
+        geometry = VolumeGeometry(self.volume)
+        geometry.placeBox(self.roi, box)
+        hull = geometry.hullOf(self.roi)
+        self.roi.SetAttribute(_PLACED, None if hull == box else f"{box.text}|{hull.text}")
 
     @property
     def sliceRange(self):

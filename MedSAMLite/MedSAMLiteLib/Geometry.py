@@ -99,6 +99,10 @@ class VolumeGeometry:
         PromptError
             If the ROI is not placed yet or lies outside the volume.
         """
+        return self.hullOf(roi, drawnOn).clipped(self.size_ijk)[0]
+
+    def hullOf(self, roi, drawnOn=None):
+        """As `boxOf`, with the voxels beyond the volume."""
         if roi.GetNumberOfDefinedControlPoints() < 1 or min(roi.GetSize()) <= 0:
             raise PromptError("The box has not been placed yet: click its two corners in a slice view.")
         half = np.array(roi.GetSize()) / 2
@@ -117,8 +121,7 @@ class VolumeGeometry:
             raise PromptError(
                 f"The box {roi.GetName()} lies outside the volume {self.volume.GetName()}: move it onto it."
             )
-        box, _ = VoxelBox.from_sequence([*first, *last]).clipped(self.size_ijk)
-        return box
+        return VoxelBox.from_sequence([*first, *last])
 
     def boxOnView(self, sliceNode, xyFirst, xySecond):
         """The voxels of a rectangle drawn in a slice view, on the slice in view, and how the view cuts the volume.

@@ -64,7 +64,7 @@ class OverlapRules:
             kinds.EditAllowedInsideVisibleSegments: (self._visible(everyone), True),
             kinds.EditAllowedOutsideAllSegments: (self.others, False),
             kinds.EditAllowedOutsideVisibleSegments: (self._visible(self.others), False),
-            kinds.EditAllowedInsideSingleSegment: ([self.editor.GetMaskSegmentID()], True),
+            kinds.EditAllowedInsideSingleSegment: ([self.editor.GetMaskSegmentID() or ""], True),
         }
         return areas.get(self.editor.GetMaskMode())
 

@@ -88,7 +88,7 @@ class SegmentWriter:
             node.SetReferenceImageGeometryParameterFromVolumeNode(volume)
         self._replace(node, segmentId, volume, mask, origin)
         for other in erased:
-            self._merge(node, other, volume, ~mask, origin, slicer.vtkSlicerSegmentationsModuleLogic.MODE_MERGE_MIN)
+            self._erase(node, other, self.imageOf(node, volume, mask, origin))
         if hadSurface:
             node.CreateClosedSurfaceRepresentation()
 
@@ -117,10 +117,20 @@ class SegmentWriter:
                 image.Initialize()
                 node.GetSegmentation().GetSegment(segmentId).Modified()
             return
-        self._merge(node, segmentId, volume, mask, origin, logic.MODE_REPLACE)
+        self._merge(node, segmentId, self.imageOf(node, volume, mask, origin), logic.MODE_REPLACE)
 
-    def _merge(self, node, segmentId, volume, mask, origin, mode):
-        image = self.imageOf(node, volume, mask, origin)
+    def _erase(self, node, segmentId, image):
+        """Take the voxels of an image from a segment, which keeps the lattice that it is stored on."""
+        stored = node.GetBinaryLabelmapInternalRepresentation(segmentId)
+        if stored is None or stored.IsEmpty():
+            return
+        inverse = slicer.vtkOrientedImageData()
+        slicer.vtkOrientedImageDataResample.ResampleOrientedImageToReferenceOrientedImage(image, stored, inverse)
+        voxels = numpy_support.vtk_to_numpy(inverse.GetPointData().GetScalars())
+        voxels[:] = voxels == 0
+        self._merge(node, segmentId, inverse, slicer.vtkSlicerSegmentationsModuleLogic.MODE_MERGE_MIN)
+
+    def _merge(self, node, segmentId, image, mode):
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         if not logic.SetBinaryLabelmapToSegment(image, node, segmentId, mode, image.GetExtent()):
             raise OutputError(f"The segment {segmentId} could not be written: undo, and try another segmentation.")

@@ -102,8 +102,42 @@ def test_an_oblique_volume_tells_the_angle_of_the_view():
     assert geometry.planeOf(view).angle_deg < 1e-2
 
 
-def test_a_warped_volume_is_found_where_it_lies():
+def sheared():
+    return makeVolume(np.zeros((12, 14, 16), np.int16), directions=[[1, 0, 0], [0, 1, 0.3], [0, 0, 0.95]])
+
+
+def warped():
     volume = makeVolume(np.zeros((12, 14, 16), np.int16), spacing=(1, 1, 2))
+    volume.SetAndObserveTransformNodeID(warpNode().GetID())
+    return volume
+
+
+@pytest.mark.parametrize("make", [sheared, warped])
+def test_the_box_of_a_sheared_or_warped_volume_is_the_one_that_was_set_until_it_is_moved(make):
+    node = BoxNode.create(make())
+    for box in (VoxelBox(2, 3, 1, 9, 9, 6), VoxelBox(0, 0, 0, 15, 13, 11)):
+        node.voxels = box
+        assert node.voxels == box
+    node.voxels = VoxelBox(2, 3, 1, 9, 9, 6)
+    for last in (8, 7, 4):
+        node.setSliceRange(1, last)
+        assert node.voxels == VoxelBox(2, 3, 1, 9, 9, last)
+    node.roi.SetCenter(*(np.array(node.roi.GetCenter()) + (2, 0, 0)))
+    assert (node.voxels.i0, node.voxels.i1) == (4, 11)
+
+
+def test_a_warped_volume_is_found_where_it_lies():
+    volume = warped()
+    geometry = VolumeGeometry(volume)
+    ijk = np.array([[3, 4, 5], [9, 2, 10], [0, 13, 11.0]])
+    world = geometry.ijkToWorld(ijk)
+    assert geometry.ijkToWorldMatrix is None and np.allclose(geometry.worldToIjk(world), ijk, atol=0.01)
+    corner = geometry.ijkToWorld([(15, 13, 11)])[0]
+    assert np.allclose(corner, (18, 13 + 0.02 * 22**2, 22), atol=0.01)
+
+
+def warpNode():
+    """Shifts i by 3 mm, and j by more the higher it is."""
     warp = vtk.vtkThinPlateSplineTransform()
     source, target = vtk.vtkPoints(), vtk.vtkPoints()
     for corner in itertools.product((0, 15), (0, 13), (0, 22)):
@@ -114,10 +148,4 @@ def test_a_warped_volume_is_found_where_it_lies():
     warp.SetBasisToR()
     parent = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTransformNode")
     parent.SetAndObserveTransformToParent(warp)
-    volume.SetAndObserveTransformNodeID(parent.GetID())
-    geometry = VolumeGeometry(volume)
-    ijk = np.array([[3, 4, 5], [9, 2, 10], [0, 13, 11.0]])
-    world = geometry.ijkToWorld(ijk)
-    assert geometry.ijkToWorldMatrix is None and np.allclose(geometry.worldToIjk(world), ijk, atol=0.01)
-    corner = geometry.ijkToWorld([(15, 13, 11)])[0]
-    assert np.allclose(corner, (18, 13 + 0.02 * 22**2, 22), atol=0.01)
+    return parent

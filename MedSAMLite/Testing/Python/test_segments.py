@@ -217,3 +217,25 @@ def test_a_new_name_or_colour_is_an_edit_that_undo_would_lose(work):
     history.markContent(node)
     node.GetSegmentation().GetSegment(old).SetColor(0.1, 0.2, 0.3)
     assert history.editedSince(node)
+
+
+@pytest.mark.parametrize("spacing", [(0.8, 0.8, 1.5), (3, 3, 5)])
+def test_a_neighbour_on_another_lattice_loses_what_is_overwritten_and_nothing_else(scene, spacing):
+    writer, volume = SegmentWriter(), makeVolume(np.zeros((20, 64, 64), np.uint8))
+    size = [round(mm / step) for mm, step in zip((40, 64, 64), spacing[::-1])]
+    other = makeVolume(np.zeros(size, np.uint8), "other", spacing)
+    node = writer.newSegmentation(other)
+    old, new = writer.addSegment(node, "old"), writer.addSegment(node, "new")
+    writer.write(node, old, other, np.ones(size, bool), (0, 0, 0))
+    writer.write(node, new, volume, np.ones((4, 20, 20), bool), (8, 20, 20), Overlap.OVERWRITE_ALL)
+    assert node.GetBinaryLabelmapInternalRepresentation(old).GetSpacing() == pytest.approx(spacing)
+    kept, origin = writer.read(node, old, other)
+    assert kept.shape == tuple(size) and origin == (0, 0, 0)
+    centres = np.stack(np.indices(size), -1) * spacing[::-1]  # mm along k, j, i
+    covered = np.all((centres >= (15, 19.5, 19.5)) & (centres < (23, 39.5, 39.5)), axis=-1)
+    assert np.array_equal(kept, ~covered)
+
+
+def test_a_mask_segment_that_was_never_chosen_allows_nothing(work):
+    editor(MaskMode=KINDS.EditAllowedInsideSingleSegment)
+    assert not writeNew(work, Overlap.SEGMENT_EDITOR)[1].any()
