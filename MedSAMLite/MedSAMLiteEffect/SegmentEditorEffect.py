@@ -68,7 +68,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
 
         if self.logic is None:
             self.logic = MedSAMLiteLogic()
-            self.logic.changed, self.logic.failed = self._refresh, self._say
+            self.logic.changed, self.logic.failed, self.logic.finished = self._refresh, self._say, self._onFinished
         self._refresh()
 
     def deactivate(self):
@@ -155,6 +155,12 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             )
         except MedSAMLiteError as error:
             self._say(str(error))
+        else:
+            self._say(_("Segmenting..."))
+
+    def _onFinished(self, job):
+        if job.isCancelled:
+            self._say(_("Cancelled: nothing was changed."))
 
     def _add(self, volume, segment, aim):
         """Add a result to the segment it was drawn for, if that is still the selected one."""
@@ -166,11 +172,20 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         if not segment.mask.any():
             self._say(_("No object was found in the box."))
             return
-        image = self.logic.writer.imageOf(node, volume, segment.mask, segment.origin)
+        image = self._onReference(self.logic.writer.imageOf(node, volume, segment.mask, segment.origin))
         self.scriptedEffect.saveStateForUndo()
         add = slicer.qSlicerSegmentEditorAbstractEffect.ModificationModeAdd
         self.scriptedEffect.modifySelectedSegmentByLabelmap(image, add)
         self._say(_("Added, confidence {confidence:.2f}.").format(confidence=segment.confidence))
+
+    def _onReference(self, image):
+        """On the segmentation's own geometry: on another, the segment would be resampled and masks not obeyed."""
+        reference, resample = self.scriptedEffect.defaultModifierLabelmap(), slicer.vtkOrientedImageDataResample
+        if resample.DoGeometriesMatch(image, reference):
+            return image
+        resampled = slicer.vtkOrientedImageData()
+        resample.ResampleOrientedImageToReferenceOrientedImage(image, reference, resampled)
+        return resampled
 
     def _endRectangle(self):
         if self._rectangle is not None:

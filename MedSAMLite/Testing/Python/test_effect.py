@@ -110,3 +110,28 @@ def test_whatever_happens_while_it_works_nothing_is_written(work, event):
     while logic.worker.activeJobs:
         APP.processEvents()
     assert standIn.undoStates == 0 and not effect.cancelButton.isEnabled()
+
+
+def test_an_oversampled_segmentation_keeps_its_voxels_and_takes_the_new_ones(work):
+    effect, standIn, view, volume, segmentation, segment = work
+    finer = makeVolume(np.zeros((40, 128, 128), np.uint8), "finer", (0.5, 0.5, 1.0), origin=(-0.25, -0.25, -0.5))
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(finer)
+    painted = np.zeros((40, 128, 128), np.uint8)
+    painted[3, ::2, ::2] = 1  # finer than the volume can hold
+    slicer.util.updateSegmentBinaryLabelmapFromArray(painted, segmentation, segment, finer)
+    drag(effect, standIn, view, (12, 12, 20), (52, 52, 20))
+    mask = slicer.util.arrayFromSegmentBinaryLabelmap(segmentation, segment, finer)
+    assert np.array_equal(mask[:20], painted[:20]) and not mask[22:].any()
+    assert mask[20:22, 64, 64].all() and "confidence" in effect.statusLabel.text()
+
+
+def test_it_says_that_it_works_and_that_it_was_cancelled(work):
+    effect, standIn, view, *_ = work
+    gate = Gate(effect.logic, "running")
+    effect._onBox(view.node, view.position((12, 12, 20)), view.position((52, 52, 20)))
+    gate.reach()
+    assert effect.statusLabel.text() == "Segmenting..."
+    effect.cancelButton.click()
+    gate.open()
+    settle(effect)
+    assert standIn.undoStates == 0 and "nothing was changed" in effect.statusLabel.text()

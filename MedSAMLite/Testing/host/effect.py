@@ -52,6 +52,14 @@ class ScriptedEffect:
     def renderWindow(self, viewWidget):
         return self.view.window
 
+    def defaultModifierLabelmap(self):
+        """An image of the segmentation's reference geometry."""
+        name = slicer.vtkSegmentationConverter.GetReferenceImageGeometryParameterName()
+        geometry = self.node.GetSegmentationNode().GetSegmentation().GetConversionParameter(name)
+        image = slicer.vtkOrientedImageData()
+        slicer.vtkSegmentationConverter.DeserializeImageGeometry(geometry, image)
+        return image
+
     def saveStateForUndo(self):
         self.undoStates += 1
 
