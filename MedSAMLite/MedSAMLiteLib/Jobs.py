@@ -23,6 +23,7 @@ class Jobs:
     finished : with a segmentation or correction that ended, in whatever way
     failed : with a sentence for the user
     progress : the last `Progress` of the job at work; None without one
+    startedAt : when the last job was begun, as `time.monotonic` tells it
     """
 
     def __init__(self):
@@ -31,7 +32,7 @@ class Jobs:
         self.finished = lambda job: None
         self.failed = lambda message: logging.error("MedSAMLite: %s", message)
         self.progress = None
-        self._shownAt = 0.0
+        self.startedAt = self._shownAt = 0.0
 
     def isBusy(self):
         """Whether a segmentation or correction runs or waits (previews do not count)."""
@@ -53,7 +54,7 @@ class Jobs:
         job.progress = self._onProgress
         job.failed = None if wait else self.fail
         job.finished = self._onFinished
-        self.progress = None
+        self.progress, self.startedAt = None, time.monotonic()
         self.worker.submit(job)
         self.changed()
         if wait:

@@ -268,7 +268,6 @@ class Panel(VTKObservationMixin):
             self.prefetch.follow(box)
 
     def _start(self, call):
-        self.status.started()
         try:
             call()
         except MedSAMLiteError as error:

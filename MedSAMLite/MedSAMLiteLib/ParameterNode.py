@@ -52,8 +52,8 @@ class MedSAMLiteParameterNode:
     currentBox: vtkMRMLMarkupsROINode
     model: str = ""
     preset: str = "auto"
-    level: Annotated[float, WithinRange(-100000, 100000)] = 40.0
-    width: Annotated[float, WithinRange(0.001, 200000)] = 400.0
+    level: Annotated[float, WithinRange(-1000000, 1000000)] = 40.0
+    width: Annotated[float, WithinRange(0.001, 2000000)] = 400.0
     showModelPicture: bool = False
     preview: bool = True
     overlap: Overlap = Overlap.ALLOW

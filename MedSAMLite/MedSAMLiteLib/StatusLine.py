@@ -8,26 +8,21 @@ __all__ = ["StatusLine"]
 
 
 class StatusLine:
-    """Keeps the start of the job at work to tell the time left."""
+    """Tells of the logic's jobs."""
 
     def __init__(self, label, bar, logic):
         self.label, self.bar, self.logic = label, bar, logic
-        self._startedAt = 0.0
 
     def say(self, text):
         """Show a sentence until the next one."""
         self.label.setText(text)
-
-    def started(self):
-        """A job is about to begin."""
-        self._startedAt = time.monotonic()
 
     def finished(self, job):
         """A job ended; what a failed one said stays."""
         if job.state == "cancelled":
             self.say(_("Cancelled: nothing was changed."))
         elif job.state == "done":
-            self.say(_("Done in {seconds:.1f} s.").format(seconds=time.monotonic() - self._startedAt))
+            self.say(_("Done in {seconds:.1f} s.").format(seconds=time.monotonic() - self.logic.startedAt))
 
     def refresh(self):
         """Show how far the job at work is."""
@@ -42,6 +37,6 @@ class StatusLine:
             return
         text = _("{done} of {total} slices").format(done=progress.done, total=progress.total)
         if 0 < progress.done < progress.total:
-            left = (time.monotonic() - self._startedAt) / progress.done * (progress.total - progress.done)
+            left = (time.monotonic() - self.logic.startedAt) / progress.done * (progress.total - progress.done)
             text = _("{slices}, about {seconds} s left").format(slices=text, seconds=max(1, round(left)))
         self.say(text)
