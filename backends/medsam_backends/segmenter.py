@@ -190,6 +190,7 @@ class VolumeSegmenter:
         self.model.cancelled = cancelled
         try:
             for result in get_rule(rule or self.backend.spec.rule)(request, self.model):
+                self.model.check_cancelled()
                 if result.index in request.known:
                     continue
                 keep(result)

@@ -68,6 +68,13 @@ class Prompt:
         if self.position is not None and not -1 <= self.position <= 1:
             raise PromptError(f"The slice's position {self.position} must lie between -1 and 1.")
 
+    def asks_like(self, other: Prompt) -> bool:
+        """Whether the other asks for the same; of two with priors, only if it is this one itself."""
+        if self is other:
+            return True
+        mine, others = ((p.box, p.points, p.position, p.frame) for p in (self, other))
+        return self.prior is None and other.prior is None and mine == others
+
 
 @dataclass(frozen=True, eq=False)
 class Embedding:

@@ -19,6 +19,7 @@ from .boxes import Axis
 from .cache import EmbeddingCache
 from .errors import Cancelled
 from .intensity import IntensityTransform
+from .propagation.kept import Kept
 from .slices import SliceStack
 from .timings import Stopwatch, Timings
 from .types import Embedding, Prediction, Prompt
@@ -45,6 +46,7 @@ class VolumeSlices:
     Attributes
     ----------
     store : where embeddings are kept between runs; None for nowhere
+    kept : what rules keep of the objects that they worked on last
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class VolumeSlices:
         self._turn = _TURNS.setdefault(backend, nullcontext() if backend.at_once > 1 else threading.Lock())
         self._ahead = Ahead(backend.at_once, backend.batch, self._decode_many)
         self._views: dict[Axis, VolumeSlices] = {}
+        self.kept = Kept()
 
     @property
     def axis(self) -> Axis:
@@ -136,7 +139,7 @@ class VolumeSlices:
         Cancelled
             If the user cancelled.
         """
-        self._check_cancelled()
+        self.check_cancelled()
         picture = self._transform.to_bytes(self._stack.slice(index))
         return picture if picture.ndim == 2 else picture.mean(axis=2).astype(np.uint8)
 
@@ -166,15 +169,15 @@ class VolumeSlices:
             If the user cancelled.
         """
         expected = self._ahead.take((self.axis, index))
-        self._check_cancelled()
+        self.check_cancelled()
         if expected is None:
             return self._decode(self.embedding(index), prompts)
-        if len(prompts) == 1 and _alike(expected.prompt, prompts[0]):
+        if len(prompts) == 1 and expected.prompt.asks_like(prompts[0]):
             return [self._ahead.answer(expected)]
         return self._decode(expected.embedding(), prompts)
 
     def _embedding_unless_cancelled(self, index: int) -> Embedding:
-        self._check_cancelled()
+        self.check_cancelled()
         return self.embedding(index)
 
     def _decode(self, embedding: Embedding, prompts: Sequence[Prompt]) -> list[Prediction]:
@@ -182,7 +185,7 @@ class VolumeSlices:
             return self._backend.decode(embedding, prompts)
 
     def _decode_many(self, asks: Sequence[tuple[Embedding, Prompt]]) -> list[Prediction]:
-        self._check_cancelled()
+        self.check_cancelled()
         with self._clock.decoding(len(asks)):
             return self._backend.decode_many(asks)
 
@@ -200,7 +203,8 @@ class VolumeSlices:
         self.store.put(name, embedding)
         return embedding
 
-    def _check_cancelled(self) -> None:
+    def check_cancelled(self) -> None:
+        """Raise `Cancelled` if the user cancelled."""
         if self.cancelled():
             raise Cancelled("Cancelled: nothing was changed.")
 
@@ -215,11 +219,3 @@ class _Timed:
     def __call__(self, seen: CubeView) -> NDArray[np.float32]:
         with self._clock.decoding(0):
             return self._network(seen)
-
-
-def _alike(one: Prompt, other: Prompt) -> bool:
-    """Whether two prompts are a box alone, the same one."""
-    if one is other:
-        return True
-    plain = not one.points and not other.points and one.prior is None and other.prior is None
-    return plain and (one.box, one.position, one.frame) == (other.box, other.position, other.frame)

@@ -87,6 +87,8 @@ def test_cancelling_is_heard_before_the_fusion_network_runs(tmp_path: Path) -> N
             [Target(BOX)], rule="views", progress=lambda p: done.append(p.done), cancelled=lambda: slices in done
         )
     assert segmenter.segment([Target(BOX)], rule="views")[0].timings.decode_s > 0
+    with pytest.raises(Cancelled):  # also where nothing is left to be asked
+        segmenter.segment([Target(BOX)], rule="views", cancelled=lambda: True)
 
 
 def test_a_colour_volume_is_seen_as_its_mean(tmp_path: Path) -> None:

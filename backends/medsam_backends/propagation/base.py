@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..boxes import Axis
 from ..types import Box, Prediction, Prompt
+from .kept import Kept
 
 __all__ = ["CubeView", "Fusion", "Request", "Rule", "SliceModel", "SliceResult"]
 
@@ -52,7 +53,14 @@ class Fusion(Protocol):
 
 
 class SliceModel(Protocol):
-    """A model over the slices of one volume along one axis; the embedding cache is behind it."""
+    """A model over the slices of one volume along one axis; the embedding cache is behind it.
+
+    Attributes
+    ----------
+    kept : what rules keep of the objects that they worked on last
+    """
+
+    kept: Kept
 
     @property
     def shape(self) -> tuple[int, int, int]:

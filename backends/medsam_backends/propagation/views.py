@@ -55,6 +55,10 @@ class Views:
 
     def __call__(self, request: Request, model: SliceModel) -> Iterator[SliceResult]:
         object_ = self.begin(request, model)
+        key = (self, request.box, request.first, request.last, object_.maps.region)
+        before = model.kept.take(key)
+        if isinstance(before, ViewedObject):
+            object_ = before.again(request)
         todo = [n for n in range(request.first, request.last + 1) if n not in request.known]
         yield from object_.look(todo)
         object_.fuse({})
@@ -62,6 +66,8 @@ class Views:
             object_.fuse(request.keys)
         for index in todo:
             yield object_.result(index, object_.agreed(index), settled=True)
+        object_.shown.clear()
+        model.kept.put(key, object_, object_.nbytes)
 
     def begin(self, request: Request, model: SliceModel) -> ViewedObject:
         """The object of `request` with its views, nothing segmented yet."""
@@ -81,6 +87,7 @@ class ViewedObject:
     changes : what these changed on their slices, against the box alone, as the user's own view sees it
     picture : what the fusion network sees, once it was asked
     fused : its cube and what it adds to the logits
+    alone : the same before it was shown what the user changed
     shown : what the views say of the slices that it was shown, until they are asked for again; at most one a cell
     """
 
@@ -91,7 +98,25 @@ class ViewedObject:
     changes: dict[int, Logits] = field(default_factory=dict)
     picture: NDArray[np.float32] | None = None
     fused: tuple[Cube, NDArray[np.float32]] | None = None
+    alone: tuple[Cube, NDArray[np.float32]] | None = None
     shown: dict[int, Logits] = field(default_factory=dict)
+
+    def again(self, request: Request) -> ViewedObject:
+        """The same box with what the user says now: nothing is asked about again that would be answered alike."""
+        maps, before = replace(self.maps, request=request), self.maps.request.keys
+        same = {n for n, prompt in request.keys.items() if n in before and prompt.asks_like(before[n])}
+        said = {n: answer for n, answer in self.said.items() if n in same}
+        changes = {n: change for n, change in self.changes.items() if n in same}
+        return replace(self, maps=maps, said=said, changes=changes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the logits that it holds, which grow with the box, and of the rest, which does not."""
+        views = [self.maps, *(side.maps for side in self.sides)]
+        planes = [plane for maps in views for plane in maps.maps.values()]
+        planes += [*self.changes.values(), *(logits for logits, _ in self.said.values())]
+        cubes = [self.picture, *(found[1] for found in (self.fused, self.alone) if found)]
+        return sum(array.nbytes for array in (*planes, *cubes) if array is not None)
 
     def look(self, todo: list[int]) -> Iterator[SliceResult]:
         """Segment what is to be seen; the views across are spread over the slices, so that progress is even."""
@@ -103,7 +128,7 @@ class ViewedObject:
                     maps.expect(n)
                 maps, n = asks.pop(0)
                 maps.ask(n)
-            if index in keys:
+            if index in keys and index not in self.said:
                 self.said[index] = self.maps.answer(index, keys[index])
             yield self.result(index, self.maps.logits(index))
 
@@ -125,7 +150,9 @@ class ViewedObject:
 
         Returns whether they change anything.
         """
-        self.changes = {key: self._change(key, prompt) for key, prompt in self.maps.request.keys.items()}
+        known, self.changes = self.changes, {}  # a change is what it is against the box alone
+        keys = self.maps.request.keys
+        self.changes = {n: known[n] if n in known else self._change(n, prompt) for n, prompt in keys.items()}
         return any(change.any() for change in self.changes.values())
 
     def _change(self, key: int, prompt: Prompt) -> Logits:
@@ -157,6 +184,9 @@ class ViewedObject:
         fusion, model, request = self._fusion, self.maps.model, self.maps.request
         if fusion is None:
             return
+        if not keys and self.alone is not None:
+            self.fused = self.alone
+            return
         cube = Cube.of(request, model.shape, fusion.grid, fusion.scale)
         # what it sees depends on the main box alone, not on larger ones that the user drew on single slices
         own, whole = Region.of(replace(request, keys={}), model.shape[1:]), self.maps.region
@@ -172,6 +202,8 @@ class ViewedObject:
         picture = cube.picture(model.plane) if self.picture is None else self.picture
         view = CubeView(picture, cube.valid(), logits, cube.voxels_per_cell, cube.clicks(keys))
         self.picture, self.fused = picture, (cube, fusion(view))
+        if not keys:
+            self.alone = self.fused
 
     def agreed(self, index: int) -> Logits:
         """What the views, the user, and the fusion network once it was asked, say of a slice."""
