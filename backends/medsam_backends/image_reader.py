@@ -84,6 +84,8 @@ def read_image(path: str | os.PathLike[str]) -> Volume:
     path = Path(path)
     if not os.path.exists(path):
         raise InputError(f"There is no file or folder {path}: check the name.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} may not be read: its owner has to permit it.")
     pixels = read_png(path)
     if pixels is not None:
         return Volume(_read_only(pixels[None]), rgb=pixels.ndim == 3, path=path)

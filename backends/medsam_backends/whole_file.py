@@ -14,11 +14,12 @@ __all__ = ["check_free", "make_folder", "replacing", "replacing_together", "temp
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those it lies in, unless it is there; raises `OutputError` if it cannot be made."""
+    """Make a folder and those it lies in, unless it is there; raises `OutputError` if it cannot be made or filled."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"The folder {folder} cannot be made ({error.strerror}).") from None
+    _check_writable(folder)
 
 
 def check_free(path: Path, force: bool) -> None:
@@ -29,8 +30,12 @@ def check_free(path: Path, force: bool) -> None:
         raise OutputError(f"{path} is a folder: give a file name.")
     if os.path.exists(path) and not force:
         raise OutputError(f"{path} exists: choose another name, or --force to replace it.")
-    if not os.access(path.parent, os.W_OK):
-        raise OutputError(f"The folder {path.parent} is read-only: choose another.")
+    _check_writable(path.parent)
+
+
+def _check_writable(folder: Path) -> None:
+    if not os.access(folder, os.W_OK):
+        raise OutputError(f"The folder {folder} is read-only: choose another.")
 
 
 @contextmanager

@@ -127,12 +127,43 @@ def test_a_folder_of_ones_own_is_added_once_and_whole(
     assert str(models_folder / "mine") in capsys.readouterr().out
     assert main(["models", "check", "mine"]) == 0
     assert main(["models", "add", str(folder)]) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "is there already" in capsys.readouterr().err
     other = tiny_models.sam_model(tmp_path / "other", "other")
     (other / "decoder.onnx").write_bytes(b"")
     for wrong in (other, tmp_path, tmp_path / "none"):
         assert main(["models", "add", str(wrong)]) == 2
     assert os.listdir(models_folder) == ["mine"]
+
+
+def test_a_changed_model_is_added_in_place_of_the_former(
+    tmp_path: Path, models_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_models.sam_model(tmp_path / "anything", "mine")
+    assert main(["models", "add", str(folder), "--force"]) == 0
+    tiny_models.write_manifest(folder, edit=lambda raw: raw.update(version="2"))
+    assert main(["models", "add", str(folder), "--force"]) == 0
+    assert json.loads((models_folder / "mine" / "model.json").read_text("utf-8"))["version"] == "2"
+    assert os.listdir(models_folder) == ["mine"]
+    capsys.readouterr()
+    assert main(["models", "add", str(models_folder / "mine"), "--force"]) == 2
+    assert "which would be replaced" in capsys.readouterr().err
+    assert (models_folder / "mine" / "model.json").is_file()
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_the_id_of_a_bundled_model_is_not_added(
+    tmp_path: Path,
+    models_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    force: tuple[str, ...],
+) -> None:
+    bundled = tiny_models.sam_model(tmp_path / "bundled" / "b", "b")
+    monkeypatch.setattr(registry, "bundled_folder", lambda: bundled.parent)
+    folder = tiny_models.sam_model(tmp_path / "anything", "b")
+    assert main(["models", "add", str(folder), *force]) == 2
+    assert "The id b is taken by a bundled model: give this one another id." in capsys.readouterr().err
+    assert os.listdir(models_folder) == []
 
 
 def test_only_ones_own_models_are_removed(

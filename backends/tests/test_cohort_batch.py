@@ -198,6 +198,18 @@ def test_a_format_that_does_not_fit_the_image_is_not_tried_again(here: Path) -> 
     assert reasons[1].startswith("A .png holds one slice") and reasons[1].endswith("or .nrrd.")
 
 
+def test_a_read_only_folder_is_refused_before_any_case(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "out").mkdir()
+    table(f"image,box\na.nii.gz,{BOX}\n")
+    writable = os.access  # not by chmod: the tests may run as a user who may write anywhere
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "out" and writable(path, mode))
+    assert batch() == 2
+    assert "is read-only: choose another." in capsys.readouterr().err
+    assert os.listdir("out") == []
+
+
 def test_a_damaged_image_is_not_tried_again_and_stops_nobody(here: Path) -> None:
     image = Path("a.nii.gz")
     image.write_bytes(image.read_bytes()[:-40])

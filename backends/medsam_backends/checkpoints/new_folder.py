@@ -14,20 +14,24 @@ from ..routed import read_model
 __all__ = ["add_folder", "check_free", "new_folder", "remove_folder"]
 
 
-def add_folder(source: Path, models: Path) -> str:
+def add_folder(source: Path, models: Path, replace: bool = False) -> str:
     """Copy a model folder into the folder of models, under its id, which is returned.
+
+    Parameters
+    ----------
+    replace : a model of that id that is there already
 
     Raises
     ------
     ModelError
-        If it is no sound model folder, or there is a model of that id already.
+        If it is no sound model folder, or there is a model of that id already and not `replace`.
     OutputError
         If it cannot be copied.
     """
     manifest = read_model(source)
     manifest.check_digests()
     target = models / manifest.spec.id
-    check_free(target, replace=False)
+    check_free(target, replace, source)
     with new_folder(target) as unfinished:
         shutil.copytree(source, unfinished, dirs_exist_ok=True)
     return manifest.spec.id

@@ -83,13 +83,22 @@ def import_command(system: str, checkpoint: Path, output: Path | None, half: boo
 
 @command.command("add")
 @click.argument("folder", type=Path)
-def add_command(folder: Path) -> None:
+@click.option("--force", is_flag=True, help="Replace the model if it is there already.")
+def add_command(folder: Path, force: bool) -> None:
     """Copy a model folder of yours among the models, once it is found sound."""
     from ..checkpoints import add_folder
-    from ..registry import user_folder
+    from ..registry import list_models, user_folder
+    from ..routed import read_model
 
-    identifier = add_folder(folder, user_folder())
-    click.echo(f"{identifier} is installed in {user_folder() / identifier}")
+    identifier = read_model(folder).spec.id
+    target = user_folder() / identifier
+    sources = [entry.source for entry in list_models() if entry.id == identifier and entry.path != target]
+    if sources:
+        raise ModelError(f"The id {identifier} is taken by a {sources[0]} model: give this one another id.")
+    if target.exists() and not force:
+        raise ModelError(f"{identifier} is there already, in {target}: --force replaces it.")
+    add_folder(folder, user_folder(), replace=force)
+    click.echo(f"{identifier} is installed in {target}")
 
 
 @command.command("check")
