@@ -28,7 +28,7 @@ class AdviceLine:
     def show(self, box, spec, firstStep=""):
         """Follow a box and the model's `BackendSpec`; either may be None."""
         advice = [firstStep] if box is None and firstStep else []
-        if box is not None and self.logic.stateOf(box) not in ("placing", "outside"):
+        if box is not None and box.isOnVolume:
             if spec is not None:
                 advice = adviceOn(box, self.logic.axisOf(box), spec, modalityOf(box.volume))
             angle = self.preview.angleOf(box)

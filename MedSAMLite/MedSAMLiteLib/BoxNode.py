@@ -5,6 +5,7 @@ Everything is kept in attributes and node references, so that a saved scene come
 
 import slicer
 from medsam_backends.boxes import VoxelBox
+from medsam_backends.errors import PromptError
 
 from .Geometry import VolumeGeometry
 
@@ -71,6 +72,14 @@ class BoxNode:
     @property
     def isPlaced(self):
         return self.roi.GetNumberOfDefinedControlPoints() > 0 and min(self.roi.GetSize()) > 0
+
+    @property
+    def isOnVolume(self):
+        """Whether it covers voxels of its volume, so that `voxels` can tell them."""
+        try:
+            return self.volume is not None and self.voxels is not None
+        except PromptError:
+            return False
 
     @property
     def isFlat(self):

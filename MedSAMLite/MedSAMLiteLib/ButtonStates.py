@@ -38,7 +38,7 @@ class ButtonStates:
         notReady = "" if self.setup.isReady() else _("ONNX Runtime is missing: see Set-up above.")
         noModel = "" if parameters.model else _("There is no model: see Manage models.")
         isBusy = _("A segmentation is running: wait for it, or cancel it.") if busy else ""
-        drawn = any(self.logic.stateOf(b) not in ("placing", "outside") for b in boxes)
+        drawn = any(b.isOnVolume for b in boxes)
         noSelection = "" if box is not None else _("Select a box in the table first.")
         hasResult = box is not None and self.logic.recordOf(box) is not None
         canRun = notReady or noModel or isBusy

@@ -92,14 +92,12 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
             return "placing"
         if self.isRunning(box.id):
             return "running"
-        try:
-            text = box.voxels.text
-        except PromptError:
+        if not box.isOnVolume:
             return "outside"
         record = self.recordOf(box)
         if record is None:
             return "drawn"
-        return "segmented" if record.drawn == text else "changed"
+        return "segmented" if record.drawn == box.voxels.text else "changed"
 
     def axisOf(self, box):
         """The axis along which a box is walked: the panel's choice, else that of the view where it was drawn."""
@@ -169,7 +167,7 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
         Raises
         ------
         PromptError
-            If there is no box, or one is not placed or lies outside its volume.
+            If there is no box, or one is not placed, lies outside its volume or has none.
         OutputError
             If the segmentation chosen for the results is not kept as voxels.
         """
@@ -177,6 +175,9 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
         boxes = BoxNode.all(parameters.inputVolume) if boxes is None else list(boxes)
         if not boxes:
             raise PromptError("There is no box yet: add one in a slice view.")
+        orphans = [box.name for box in boxes if box.volume is None]
+        if orphans:
+            raise PromptError(f"The volume of {', '.join(orphans)} is no longer in the scene.")
         groups = {}
         for box in boxes:
             groups.setdefault((box.volume.GetID(), self.axisOf(box)), []).append(box)

@@ -28,7 +28,7 @@ class RangeEditor:
 
     def show(self, box):
         """Follow a box, or none."""
-        usable = box is not None and self.logic.stateOf(box) not in ("placing", "outside")
+        usable = box is not None and box.isOnVolume
         self._box = box if usable else None
         for widget in (*self.spins, *self.buttons):
             widget.setEnabled(usable)

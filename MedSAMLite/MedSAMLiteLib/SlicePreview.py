@@ -136,7 +136,7 @@ class SlicePreview(VTKObservationMixin):
     def _slice(self):
         """(box ID, axis, slice) to preview; None if the box cannot be previewed on any view."""
         box = BoxNode.of(self._box.roi) if self._box is not None else None
-        if box is None or box.volume is None or not box.isPlaced or self.logic.stateOf(box) == "outside":
+        if box is None or not box.isOnVolume:
             return None
         axis = self.logic.axisOf(box)
         _, first, last = box.voxels.plane(axis)

@@ -69,13 +69,13 @@ def volumeInView():
 
 def fingerprintOf(volume):
     """Changes with the voxels of a volume, not with its display; begins with the node's ID and a blank."""
-    return f"{volume.GetID()} {volume.GetImageData().GetMTime()}"
+    image = volume.GetImageData()
+    return f"{volume.GetID()} {image.GetMTime() if image is not None else 0}"
 
 
 def fingerprintsInScene():
-    """Those of all volumes that hold voxels."""
-    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-    return {fingerprintOf(volume) for volume in volumes if volume.GetImageData() is not None}
+    """Those of all volumes."""
+    return set(map(fingerprintOf, slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")))
 
 
 def _automaticThreads():

@@ -157,6 +157,9 @@ def test_correcting_without_a_result_or_a_prompt_says_what_to_do(logic, volume):
         logic.correct(box, 6)
     with pytest.raises(PromptError, match="add one"):
         logic.apply([])
+    slicer.mrmlScene.RemoveNode(volume)
+    with pytest.raises(PromptError, match="no longer in the scene"):
+        logic.apply([box])
 
 
 def test_undo_takes_back_apply_and_correction(logic, volume):

@@ -249,3 +249,12 @@ def test_a_box_dragged_or_renamed_elsewhere_is_followed(panel, view):
         APP.processEvents()
     assert panel.ui.boxTable.item(0, 2).text() == "changed since Apply"
     settle(panel)
+
+
+def test_an_empty_result_says_so(panel, view):
+    box = draw(panel, view)
+    panel.ui.applyButton.click()
+    settle(panel)
+    panel.logic.writer.write(box.segmentation, box.segmentId, box.volume, np.zeros((0, 0, 0), bool), (0, 0, 0))
+    panel.refresh()
+    assert "no object was found in the box" in panel.ui.resultLabel.text() and "nan" not in panel.ui.resultLabel.text()

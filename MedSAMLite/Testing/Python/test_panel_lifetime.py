@@ -113,6 +113,33 @@ def test_whatever_happens_during_a_job_the_panel_goes_on(panel, volume, stage, e
     assert panel.logic.stateOf(again) == "segmented"
 
 
+def test_a_box_moved_off_its_volume_during_a_job_leaves_the_panel_working(panel, volume):
+    box = panel.logic.addBox(volume, (12, 12, 4, 52, 52, 15))
+    panel.selectBox(box)
+    gate = Gate(panel.logic, "running")
+    panel.ui.applyButton.click()
+    gate.reach()
+    box.roi.SetCenter(1000, 0, 0)
+    panel.refresh()
+    assert enabled(panel) == {"addBox", "deleteBox", "cancel"} and not panel.ui.firstSliceSpinBox.isEnabled()
+    gate.open()
+    settle(panel)
+    assert panel.ui.boxTable.item(0, 2).text() == "outside the volume"
+    assert "Done" in panel.ui.statusLabel.text()
+
+
+def test_a_volume_that_lost_its_voxels_during_a_job_is_told(panel, volume):
+    panel.selectBox(panel.logic.addBox(volume, (12, 12, 4, 52, 52, 15)))
+    gate = Gate(panel.logic, "running")
+    panel.ui.applyButton.click()
+    gate.reach()
+    volume.SetAndObserveImageData(None)
+    gate.open()
+    settle(panel)
+    assert "changed meanwhile" in panel.ui.statusLabel.text()
+    assert not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+
+
 @pytest.mark.parametrize("isEntered", [True, False])
 @pytest.mark.parametrize("event", ["closed", "volume deleted"])
 def test_a_volume_that_is_gone_leaves_memory(panel, event, isEntered):

@@ -39,6 +39,7 @@ CALLS = {
     ("scriptedEffect", "addLabeledOptionsWidget"): (2, (), _EFFECT),
     ("scriptedEffect", "renderer"): (1, (), _EFFECT),
     ("scriptedEffect", "renderWindow"): (1, (), _EFFECT),
+    ("scriptedEffect", "defaultModifierLabelmap"): (0, (), _EFFECT),
     ("scriptedEffect", "saveStateForUndo"): (0, (), _EFFECT),
     ("scriptedEffect", "modifySelectedSegmentByLabelmap"): (2, (), _EFFECT),
     ("effects", "qSlicerSegmentEditorScriptedEffect"): (1, (), _SCRIPTED),
