@@ -82,10 +82,10 @@ def check_output(path: str | os.PathLike[str], *, force: bool = False) -> str:
         If there is no such format, the folder is missing or read-only, or the file exists and not `force`.
     """
     path = Path(path)
+    check_free(path, force)  # first, for a folder has no ending
     ending = _ending(path)
     if ending == ".dcm":
         check_highdicom()
-    check_free(path, force)
     return ending
 
 

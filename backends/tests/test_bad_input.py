@@ -218,6 +218,13 @@ def test_a_single_slice_a_single_voxel_and_names_in_any_script(here: Path) -> No
     assert labels.sum() == labels[0, 6, 8] == 1
 
 
+def test_a_folder_is_no_output(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (here / "results").mkdir()
+    assert "results is a folder: give a file name." in refused(
+        capfd, "ct.nrrd", "--box", *BRICK_BOX, "--output=results", "--force"
+    )
+
+
 @pytest.mark.parametrize("option", ["--output=x/o.nrrd", "--report=x/r.json", "--preview=x/p.png"])
 def test_a_read_only_folder_is_refused(
     here: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, option: str
