@@ -24,9 +24,9 @@ def _further(channels: int, deep: bool) -> nn.Module:
     """A second block that at first changes nothing, so that a trained decoder can go on with it; none unless `deep`."""
     if not deep:
         return nn.Identity()
-    block = _block(channels)
-    nn.init.zeros_(block.body[1].norm.weight)  # type: ignore[index,union-attr,arg-type]
-    return block
+    last = ConvNorm(channels, channels, act="none")
+    nn.init.zeros_(last.norm.weight)
+    return Residual(nn.Sequential(ConvNorm(channels, channels), last))
 
 
 class _Up(nn.Module):
