@@ -21,7 +21,8 @@ from .scene import Plane, Scene, Target, bounds
 __all__ = ["Labelled", "Volume", "VolumeSource", "random_window"]
 
 _SMALLEST_SHADOW = 12  # pixels
-_LOOSE_ENDS_SHARE, _EMPTY_SHARE = 0.1, 0.05
+_LOOSE_ENDS_SHARE, _EMPTY_SHARE = 0.35, 0.08
+_LARGEST_SLACK = 0.2  # of an object's slices, beside up to two more, that a box is too long at an end
 _LARGEST_STRETCH, _STRETCH_FROM, _STRETCH_SHARE = 4.0, 1.3, 0.7
 _ATTEMPTS = 50
 
@@ -110,8 +111,8 @@ def _scene(rng: np.random.Generator, volume: Volume, axis: int, boxes: int) -> S
     start, stop = first.places[axis].start, first.places[axis].stop
     k = int(rng.integers(start, stop))
     if rng.random() < _EMPTY_SHARE:
-        k = int(rng.choice([start - 1, start - 2, stop, stop + 1]))
-        k = min(max(k, 0), len(labels) - 1)
+        out = 1 + _slack(rng, stop - start)
+        k = min(max(start - out if rng.random() < 0.5 else stop - 1 + out, 0), len(labels) - 1)
     met = [o for o in volume.objects if o is not first and o.places[axis].start <= k < o.places[axis].stop]
     chosen = [first, *(met[i] for i in rng.permutation(len(met)))]
     targets = [_target(rng, labels, chosen[i % len(chosen)], axis, k) for i in range(boxes)]
@@ -124,13 +125,19 @@ def _scene(rng: np.random.Generator, volume: Volume, axis: int, boxes: int) -> S
     return _placed(rng, pixels, volume.modality, usable, across[0] / across[1])
 
 
+def _slack(rng: np.random.Generator, slices: int) -> int:
+    """How many slices a box is too long at one end, as drawn by hand round an object of `slices`."""
+    return int(rng.integers(0, 3) + rng.uniform(0, _LARGEST_SLACK) * slices)
+
+
 def _target(rng: np.random.Generator, labels: NDArray[np.uint8], found: Labelled, axis: int, k: int) -> Target:
     places = [found.places[axis], *(found.places[i] for i in range(3) if i != axis)]
     start, stop = places[0].start, places[0].stop
     inside = labels[tuple(places)] == found.value
     before, after = start, stop
     if not start <= k < stop or rng.random() < _LOOSE_ENDS_SHARE:
-        before, after = min(k, start - int(rng.integers(0, 3))), max(k + 1, stop + int(rng.integers(0, 3)))
+        before = min(k, start - _slack(rng, stop - start))
+        after = max(k + 1, stop + _slack(rng, stop - start))
     step = int(rng.choice([1, 1, 1, 1, 2, 2, 3, 4])) * int(rng.choice([-1, 1]))
     near = min(max(k + step, start), stop - 1)
 

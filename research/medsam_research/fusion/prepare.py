@@ -32,6 +32,7 @@ __all__ = ["GRID", "SCALE", "main", "sample_of", "write_samples"]
 log = logging.getLogger(__name__)
 GRID, SCALE = 32, BOX_HALF
 _LARGEST_LOOSE = 0.02  # of the picture's longest side, as people draw
+_WIDE_SHARE, _LARGEST_WIDE = 0.5, 0.25  # boxes that leave room on every side, and how much, in the object's own size
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -117,12 +118,17 @@ def sample_of(
 def _loose(
     rng: np.random.Generator, tight: Sequence[tuple[int, int]], shape: tuple[int, ...]
 ) -> list[tuple[int, int]] | None:
-    """The box, its sides moved out as by hand, seldom along the slices; None if these are too few to look across."""
-    most = _LARGEST_LOOSE * max(shape[1:])
+    """The box, its sides moved out as by hand; None if its slices are too few to look across.
+
+    Drawn with care, its first and last slice are mostly exact; drawn widely, it leaves room there, too.
+    """
+    wide = rng.random() < _WIDE_SHARE
+    careful = _LARGEST_LOOSE * max(shape[1:])
     box = []
     for axis, ((start, stop), length) in enumerate(zip(tight, shape, strict=True)):
-        drawn = rng.random() < (0.3 if axis == 0 else 0.9)
-        low, high = rng.uniform(-0.1, 1, 2) * min(most, 0.35 * (stop - start)) * drawn
+        most = _LARGEST_WIDE * (stop - start) if wide else min(careful, 0.35 * (stop - start))
+        drawn = wide or rng.random() < (0.3 if axis == 0 else 0.9)
+        low, high = rng.uniform(-0.1, 1, 2) * most * drawn
         box.append((max(0, round(start - low)), min(length, round(stop + high))))
     return box if box[0][1] - box[0][0] >= 4 else None
 
