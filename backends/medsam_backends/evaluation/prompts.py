@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ..csv_table import read_csv
 from ..errors import InputError
 from .cases import Case, CaseData
 
@@ -35,8 +35,8 @@ class Boxes:
     Attributes
     ----------
     rule : ``"file"``, the file's own; ``"tight"`` round the truth; ``"jitter"``, each side in the
-        plane moved out by 0 to 5 pixels of a 256-pixel picture; ``"loose"``, by a tenth of the box.
-        Slices of a volume's box are always exact.
+        plane moved out by 0 to 5 pixels of a 256-pixel picture; ``"loose"``, each side by a tenth of
+        the box, a volume's first and last slice too, which are exact otherwise.
     table : boxes by case and label, which come before the rule; only these labels are segmented
     seed : of the jitter, together with the case's name
     """
@@ -74,6 +74,7 @@ class Boxes:
             raise InputError(f"{case.name} holds no truth to draw boxes round: ask for those of its file.")
         random = np.random.default_rng([self.seed, zlib.crc32(case.name.encode())])
         height, width = data.truth.shape[-2:]
+        slices = 1 if data.is_picture else len(data.truth)
         found: dict[int, Numbers] = {}
         for label in data.labels:
             x0, y0, k0, x1, y1, k1 = _tight(data.truth == label)
@@ -82,6 +83,8 @@ class Boxes:
                 out = random.integers(0, _MOST_JITTER + 1, 4) * max(height, width) / _JITTER_SIDE
             elif self.rule == "loose":
                 out = _LOOSE * np.array([x1 - x0, y1 - y0] * 2, np.float64)
+                beyond = round(_LOOSE * (k1 + 1 - k0))
+                k0, k1 = max(0, k0 - beyond), min(slices - 1, k1 + beyond)
             if not data.is_picture:
                 out = np.round(out)
             left, top = max(0.0, x0 - out[0]), max(0.0, y0 - out[1])
@@ -97,23 +100,23 @@ def read_table(path: Path) -> Table:
     Raises
     ------
     InputError
-        If it cannot be read, or has other columns.
+        If it cannot be read, has other columns, a row that is not understood, or two boxes for one label.
     """
+    _, rows = read_csv(path)
+    header = [name.lower() for name in rows[0][1]] if rows else []
+    columns = next((names for names in _COLUMNS if {"case", "label", *names} <= set(header)), None)
+    if columns is None or not rows[1:]:
+        raise InputError(f"{path} is no table of boxes: case,label,x0,y0,x1,y1 or case,label,i0,j0,k0,i1,j1,k1.")
     table: dict[str, dict[int, Numbers]] = {}
-    try:
-        with open(path, newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                columns = next(names for names in _COLUMNS if names[0] in row)
-                box = tuple(float(row[name]) for name in columns)
-                table.setdefault(row["case"], {})[int(row["label"])] = box
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}).") from None
-    except (StopIteration, KeyError, TypeError, ValueError):
-        raise InputError(
-            f"{path} is no table of boxes: case,label,x0,y0,x1,y1 or case,label,i0,j0,k0,i1,j1,k1."
-        ) from None
-    if not table:
-        raise InputError(f"{path} holds no box.")
+    for line, cells in rows[1:]:
+        row = dict(zip(header, cells, strict=False))
+        try:
+            case, label, box = row["case"], int(row["label"]), tuple(float(row[name]) for name in columns)
+        except (KeyError, ValueError):
+            raise InputError(f"{path}, line {line}, needs a case, a label and the numbers {' '.join(columns)}.") from None
+        if label in table.setdefault(case, {}):
+            raise InputError(f"{path}, line {line}: {case} has a box for label {label} already; give each label one.")
+        table[case][label] = box
     return table
 
 
