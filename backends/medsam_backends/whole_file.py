@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import OutputError
 
-__all__ = ["check_free", "make_folder", "replacing", "replacing_together", "temporaries", "write_csv", "write_private"]
+__all__ = ["check_free", "make_folder", "replacing", "replacing_together", "temporaries", "write_private"]
 
 
 def make_folder(folder: Path) -> None:
@@ -67,14 +66,6 @@ def replacing_together(endings: Mapping[Path, str], *, force: bool) -> Iterator[
         except OSError as error:
             reason = f"({error.strerror or error}): what was there before is untouched"
             raise OutputError(f"{', '.join(left)} could not be written {reason}.") from error
-
-
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table whole or not at all; replaces the former one, and raises `OutputError` if it cannot."""
-    with replacing(path, ".csv", force=True) as temporary, open(temporary, "x", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
 
 
 def write_private(path: Path, content: bytes) -> None:

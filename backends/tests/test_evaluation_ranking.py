@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from medsam_backends.cli.main import main
+from medsam_backends.csv_table import write_csv
 from medsam_backends.errors import InputError
 from medsam_backends.evaluation.ranking import rank_models
 from medsam_backends.evaluation.records import HEADER, Row
 from medsam_backends.evaluation.scoreboard import Scoreboard, scoreboard
 from medsam_backends.evaluation.significance import ALL, compare, holm
 from medsam_backends.evaluation.summary import MEAN
-from medsam_backends.whole_file import write_csv
 
 
 def row(case: str, modality: str, model: str, dsc: float, nsd: float, seconds: float, label: int = 1) -> Row:

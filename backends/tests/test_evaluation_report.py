@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from cases import brick, save
 from medsam_backends.cli.main import main
+from medsam_backends.csv_table import write_csv
 from medsam_backends.evaluation.records import Row
 from medsam_backends.evaluation.report.study import read_study
 from medsam_backends.evaluation.report.style import looks
 from medsam_backends.evaluation.summary import summarise, write_summary
-from medsam_backends.whole_file import write_csv
 from PIL import Image
 
 VOID = {"meta", "img", "br", "link"}

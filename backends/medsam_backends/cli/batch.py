@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ..cohort.crew import Crew
     from ..cohort.run import Outcome, Plan
     from ..cohort.table import Problem
+    from ..csv_table import CsvForm
 
 __all__ = ["command"]
 
@@ -88,7 +89,7 @@ def command(
         click.echo(f"{len(todo.problems)} of {_total(todo)} rows cannot be segmented:", err=True)
         _list(todo.problems)
     crew = _crew(scheduler, workers, threads or 1, memory_limit or "auto") if todo.orders else nullcontext()
-    return _run(todo, output, crew, retries)
+    return _run(todo, output, crew, retries, table.form)
 
 
 def _crew(scheduler: str | None, workers: int | None, threads: int, memory_limit: str) -> AbstractContextManager[Crew]:
@@ -104,7 +105,7 @@ def _crew(scheduler: str | None, workers: int | None, threads: int, memory_limit
     return local_crew(workers or default_workers(threads), memory_limit)
 
 
-def _run(todo: Plan, folder: Path, crew: AbstractContextManager[Crew | None], retries: int) -> int:
+def _run(todo: Plan, folder: Path, crew: AbstractContextManager[Crew | None], retries: int, form: CsvForm) -> int:
     """Have the plan done, write the tables also when interrupted, and say what came of it."""
     from ..cohort.interruption import Interruption
     from ..cohort.run import Outcome, done_meanwhile, run_cohort
@@ -129,7 +130,7 @@ def _run(todo: Plan, folder: Path, crew: AbstractContextManager[Crew | None], re
     problems = sorted([*todo.problems, *failed], key=lambda problem: problem.line)
     _say(todo, made, failed)
     try:
-        write_tables(folder, made, problems)
+        write_tables(folder, made, problems, form)
     except OutputError as error:
         raise OutputError(f"{error} Segmentations that were written are sound; run the same command again.") from None
     click.echo(f"Written to {folder}")

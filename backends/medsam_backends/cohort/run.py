@@ -73,7 +73,7 @@ def plan(table: Table, folder: Path, *, force: bool = False) -> Plan:
                 raise identity
             found = _compare(case, folder, identity, force)
         except MedSAMLiteError as error:
-            problems.append(Problem(case.line, case.named, case.output, str(error)))
+            problems.append(_problem(case, folder, str(error)))
             continue
         if isinstance(found, Outcome):
             kept.append(found)
@@ -101,7 +101,7 @@ def run_cohort(orders: Sequence[Order], crew: Crew, retries: int = 0) -> Iterato
             crew.submit(order)  # behind all others: what was wrong has time to pass
             continue
         left -= 1
-        yield _outcome(case, attempt, attempts[case.line])
+        yield _outcome(order, attempt, attempts[case.line])
 
 
 def done_meanwhile(orders: Iterable[Order], outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -115,11 +115,17 @@ def done_meanwhile(orders: Iterable[Order], outcomes: Iterable[Outcome]) -> list
     return found
 
 
-def _outcome(case: Case, attempt: Attempt, attempts: int) -> Outcome | Problem:
+def _outcome(order: Order, attempt: Attempt, attempts: int) -> Outcome | Problem:
     if attempt.report is not None:
-        return Outcome(case, "made", attempt.report, attempts, attempt.worker)
+        return Outcome(order.case, "made", attempt.report, attempts, attempt.worker)
     tried = f" (tried {attempts} times)" if attempts > 1 else ""
-    return Problem(case.line, case.named, case.output, attempt.reason + tried)
+    return _problem(order.case, order.folder, attempt.reason + tried)
+
+
+def _problem(case: Case, folder: Path, reason: str) -> Problem:
+    """The reason with the names that the table has: where the folders lie is nothing for a list that is passed on."""
+    told = reason.replace(str(case.image), case.named).replace(f"{folder}{os.sep}", "")
+    return Problem(case.line, case.named, case.output, told)
 
 
 def _models(cases: Iterable[Case]) -> dict[str, str | MedSAMLiteError]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from ..boxes import VoxelBox
+from ..csv_table import CsvForm, CsvRow, read_csv
 from ..dicom_seg import check_highdicom
 from ..errors import InputError, MedSAMLiteError, OutputError, PromptError
 from ..segmentation_run import Settings, check_names, default_output
@@ -58,11 +58,12 @@ class Problem:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of a table, those that make no sense apart, and the columns that nobody reads."""
+    """The rows of a table, those that make no sense apart, the columns that nobody reads, and how it is written."""
 
     cases: tuple[Case, ...]
     problems: tuple[Problem, ...]
     unused: tuple[str, ...] = ()
+    form: CsvForm = CsvForm()
 
 
 def read_table(path: Path, defaults: Settings, ending: str, folder: Path) -> Table:
@@ -82,7 +83,9 @@ def read_table(path: Path, defaults: Settings, ending: str, folder: Path) -> Tab
         If `ending` is none, or cannot be written here.
     """
     _inside(ending)
-    rows = _read(path)
+    form, rows = read_csv(path)
+    if not rows:
+        raise InputError(f"The table {path} is empty: its first line names columns, {', '.join(_REQUIRED)} at least.")
     header, unused = _header(rows[0][1], path)
     if not rows[1:]:
         raise InputError(f"The table {path} has a header and no rows: give a case in each.")
@@ -102,41 +105,7 @@ def read_table(path: Path, defaults: Settings, ending: str, folder: Path) -> Tab
             cases.append(case)
         except MedSAMLiteError as error:
             problems.append(Problem(line, row.get("image", ""), row.get("output", ""), str(error)))
-    return Table(tuple(cases), tuple(problems), unused)
-
-
-def _read(path: Path) -> list[tuple[int, list[str]]]:
-    """Line and cells of the header and of each row."""
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            first = stream.readline()
-            stream.seek(0)
-            separator = max(",;\t", key=first.count)
-            rows = list(_rows(csv.reader(stream, delimiter=separator, strict=True), path))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8: in Excel save it as 'CSV UTF-8'"
-        raise InputError(f"The table {path} cannot be read ({reason}).") from None
-    if rows and rows[0][1] == ["sep="]:  # how Excel is told the separator
-        del rows[0]
-    if not rows:
-        raise InputError(f"The table {path} is empty: its first line names columns, {', '.join(_REQUIRED)} at least.")
-    return rows
-
-
-def _rows(reader: Iterator[list[str]], path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line and cells of each row that is not blank."""
-    line = 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                while cells and not cells[-1].strip():
-                    cells.pop()
-                yield line, [cell.strip() for cell in cells]
-            line = reader.line_num + 1  # type: ignore[attr-defined]
-    except csv.Error as error:
-        raise InputError(
-            f"The table {path} is not understood, line {line} ({error}): is a quotation mark missing?"
-        ) from None
+    return Table(tuple(cases), tuple(problems), unused, form)
 
 
 def _header(cells: Sequence[str], path: Path) -> tuple[list[str], tuple[str, ...]]:
@@ -158,7 +127,7 @@ def _cells(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     return {name: cell for name, cell in zip(header, cells, strict=False) if cell}
 
 
-def _images(base: Path, header: Sequence[str], rows: Sequence[tuple[int, list[str]]]) -> Iterator[Path]:
+def _images(base: Path, header: Sequence[str], rows: Sequence[CsvRow]) -> Iterator[Path]:
     """Every image that is named, in sound rows or not."""
     named = (_cells(header, cells).get("image") for _, cells in rows)
     return (base / image for image in named if image)
@@ -171,7 +140,9 @@ def _case(line: int, row: Mapping[str, str], base: Path, defaults: Settings, end
         raise InputError("The row names no image.")
     image = Path(os.path.abspath(base / named))
     if not os.path.exists(image):
-        raise InputError(f"There is no file or folder {image}: check the name.")
+        raise InputError(
+            f"There is no file or folder {named}: check the name; a relative one begins at the table's folder."
+        )
     boxes = _boxes(row.get("box", ""))
     names = tuple(name.strip() for name in row.get("names", "").split(";")) if row.get("names") else ()
     check_names(names, boxes)

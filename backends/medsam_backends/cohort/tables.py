@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..csv_table import CsvForm, write_csv
 from ..source_files import SourceFiles
-from ..whole_file import write_csv
 from .run import Outcome
 from .table import Problem
 
@@ -23,12 +23,12 @@ def check_tables(folder: Path, cases: Path) -> None:
         SourceFiles([cases]).check(folder / name)
 
 
-def write_tables(folder: Path, outcomes: Sequence[Outcome], problems: Sequence[Problem]) -> None:
-    """Replace the three tables of the folder; raises `OutputError` if one cannot be written."""
+def write_tables(folder: Path, outcomes: Sequence[Outcome], problems: Sequence[Problem], form: CsvForm) -> None:
+    """Replace the three tables of the folder, in the form of the cohort's; raises `OutputError` if that fails."""
     outcomes = sorted(outcomes, key=lambda outcome: outcome.case.line)
-    write_csv(folder / "failed.csv", ("line", "image", "output", "reason"), map(_failure, problems))
-    write_csv(folder / "batch.csv", (*_CASES, "worker", "worker_peak_mib", "messages"), map(_case, outcomes))
-    write_csv(folder / "segments.csv", _SEGMENTS, (row for outcome in outcomes for row in _segments(outcome)))
+    write_csv(folder / "failed.csv", ("line", "image", "output", "reason"), map(_failure, problems), form)
+    write_csv(folder / "batch.csv", (*_CASES, "worker", "worker_peak_mib", "messages"), map(_case, outcomes), form)
+    write_csv(folder / "segments.csv", _SEGMENTS, (row for outcome in outcomes for row in _segments(outcome)), form)
 
 
 def _failure(problem: Problem) -> list[object]:

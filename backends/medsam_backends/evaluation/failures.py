@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from ..whole_file import write_csv
+from ..csv_table import write_csv
 
 __all__ = ["Failure", "failures_of_others", "write_failures"]
 

@@ -113,7 +113,7 @@ def read_table(path: Path) -> Table:
         try:
             case, label, box = row["case"], int(row["label"]), tuple(float(row[name]) for name in columns)
         except (KeyError, ValueError):
-            raise InputError(f"{path}, line {line}, needs a case, a label and the numbers {' '.join(columns)}.") from None
+            raise InputError(f"{path}, line {line}, needs case, label and the numbers {' '.join(columns)}.") from None
         if label in table.setdefault(case, {}):
             raise InputError(f"{path}, line {line}: {case} has a box for label {label} already; give each label one.")
         table[case][label] = box

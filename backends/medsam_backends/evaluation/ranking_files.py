@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..whole_file import make_folder, write_csv
+from ..csv_table import write_csv
+from ..whole_file import make_folder
 from .ranking import Ranking, Standing
 from .significance import ALL, Comparison
 from .summary import MEAN

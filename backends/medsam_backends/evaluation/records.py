@@ -12,8 +12,8 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ..csv_table import write_csv
 from ..errors import OutputError
-from ..whole_file import write_csv
 
 __all__ = ["Journal", "Row"]
 

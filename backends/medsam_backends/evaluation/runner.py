@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..backend import Backend
 from ..cache import EmbeddingCache
-from ..errors import OutputError, PromptError
+from ..errors import InputError, OutputError, PromptError
 from ..memory import forget_peak, peak_mib
 from ..propagation import get_rule
 from ..registry import list_models, open_model
@@ -88,7 +88,7 @@ def evaluate(
     Raises
     ------
     InputError
-        If `data` holds no case.
+        If `data` holds no case, or none that the table names.
     ModelError
         If a model cannot be opened.
     OutputError
@@ -103,7 +103,7 @@ def evaluate(
         raise PromptError("A model is named twice: name each once.")
     cases = find_cases(data)
     if plan.boxes.table:
-        cases = [case for case in cases if case.name in plan.boxes.table]
+        cases = _named(cases, plan.boxes.table, data, note)
     _check_apart(cases, models, output, plan)
     claim(output, _settings(data, plan), _identities(models))
     journal = Journal(output / "cases.csv")
@@ -116,6 +116,17 @@ def evaluate(
     write_summary(output / "summary.csv", means)
     write_failures(output, failures)
     return Result(journal.rows, means, failures)
+
+
+def _named(cases: Sequence[Case], table: Collection[str], data: Path, note: Callable[[str], None]) -> list[Case]:
+    """The cases that the table names; those that it names and that are not there are told."""
+    found = [case for case in cases if case.name in table]
+    missing = sorted(set(table) - {case.name for case in found})
+    if not found:
+        raise InputError(f"{data} holds no case of the table, which begins with {missing[0]}: check names and folder.")
+    if missing:
+        note(f"Of the table {len(missing)} cases are not in {data}: {', '.join(missing)}")
+    return found
 
 
 def _check_apart(cases: Sequence[Case], models: Sequence[str], output: Path, plan: Plan) -> None:

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from statistics import fmean
 
-from ..whole_file import write_csv
+from ..csv_table import write_csv
 from .records import Row
 
 __all__ = ["MEAN", "Mean", "summarise", "table", "write_summary"]
