@@ -7,6 +7,8 @@ from .Worker import Worker
 __all__ = ["JobRunner"]
 
 _POLL_MS = 2
+_YIELD_S = 0.01
+"""Slicer's event loop holds the interpreter lock; the thread gets it while the timer waits for a result."""
 
 
 class JobRunner(Worker):
@@ -45,6 +47,6 @@ class JobRunner(Worker):
         self._timer.start()
 
     def _onTimer(self):
-        self.pump()
+        self.pump(_YIELD_S)
         if not self.activeJobs and self._timer is not None:
             self._timer.stop()

@@ -104,12 +104,11 @@ class Job:
         """
         end = None if timeout_s is None else time.monotonic() + timeout_s
         while self.isActive:
-            self._worker.pump()
+            self._worker.pump(wait_s=0.01)
             if betweenPumps is not None:
                 betweenPumps()
             if end is not None and time.monotonic() > end:
                 raise TimeoutError("The job has not ended in time.")
-            time.sleep(0.002)
         if self.error is not None:
             raise self.error
 
@@ -167,13 +166,14 @@ class Worker:
         for job in list(self._active):
             job.cancel()
 
-    def pump(self):
-        """Hand over what the thread sent; call it on the main thread only."""
+    def pump(self, wait_s=0.0):
+        """Hand over what the thread sent, or sends within `wait_s`; call it on the main thread only."""
         while True:
             try:
-                job, kind, value = self._results.get_nowait()
+                job, kind, value = self._results.get(block=wait_s > 0, timeout=wait_s)
             except queue.Empty:
                 return
+            wait_s = 0.0
             self._deliver(job, kind, value)
 
     def close(self):

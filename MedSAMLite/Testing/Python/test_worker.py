@@ -1,10 +1,13 @@
 """Workers without a panel: the garbage collector waits for every thread at work, of whichever worker."""
 
+import ctypes
 import gc
 import threading
+import time
 
 import pytest
 from MedSAMLiteLib import Worker as worker_module
+from MedSAMLiteLib.JobRunner import JobRunner
 from MedSAMLiteLib.Worker import Job, Worker
 
 WAIT_S = 30
@@ -66,3 +69,16 @@ def test_a_collector_that_was_off_stays_off():
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+@pytest.mark.skipif(not hasattr(ctypes.PyDLL(None), "usleep"), reason="this system has no usleep")
+def test_the_thread_gets_on_beside_an_event_loop_that_holds_the_interpreter():
+    """Slicer's does, unlike PySide6's: whatever lets go of the interpreter gets it back in the timer only."""
+    runner, ticks = JobRunner(), 0
+    job = runner.submit(Job(lambda job: [time.sleep(0.0005) for _ in range(200)]))
+    while job.isActive:
+        ctypes.PyDLL(None).usleep(2000)  # unlike CDLL it keeps the interpreter
+        runner._onTimer()
+        ticks += 1
+    runner.close()
+    assert ticks < 100
