@@ -65,6 +65,7 @@ def deliver(plans, results, writer, history, parameters):
                 parameters.segmentation = node
             if node not in changed:
                 history.saveState(node, names)
+                node.CreateDefaultDisplayNodes()  # one that was made in the node selector has none
                 changed.append(node)
             _write(item, node, writer, history, parameters.overlap)
     except Exception:

@@ -98,6 +98,16 @@ def test_a_single_slice_colour_picture_works(logic):
     assert logic.maskOf(box)[0].sum() > 60
 
 
+def test_a_segmentation_made_in_a_selector_is_seen(logic, volume):
+    """Slicer's node selectors make nodes without a display."""
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "mine")
+    parameters = logic.getParameterNode()
+    parameters.inputVolume, parameters.segmentation = volume, node
+    box = logic.addBox(volume, BALL_BOX)
+    logic.apply([box], wait=True)
+    assert box.segmentation is node and node.GetDisplayNode().GetVisibility()
+
+
 def test_an_oblique_left_handed_transformed_volume_gives_the_same_voxels(logic, volume):
     straight = logic.addBox(volume, BALL_BOX)
     logic.apply([straight], wait=True)

@@ -1,6 +1,7 @@
 """The panel's options: shown and kept, also when the module is left, and typed numbers."""
 
 import pytest
+import slicer
 
 pytest.importorskip("PySide6", reason="PySide6 is not installed for this Python: pip install PySide6-Essentials")
 
@@ -58,3 +59,13 @@ def test_windows_of_maps_and_of_becquerels_can_be_set(panel, level, width):
     panel.ui.widthSpinBox.setValue(width)
     parameters = panel.logic.getParameterNode()
     assert (parameters.level, parameters.width) == (level, width)
+
+
+def test_colour_volumes_can_be_chosen_and_what_is_no_picture_cannot(panel, volume):
+    """Slicer's binding of a node selector sets its node types, whatever the .ui says."""
+    for kind in ("Vector", "LabelMap", "DiffusionTensor", "DiffusionWeighted"):
+        slicer.mrmlScene.AddNewNodeByClass(f"vtkMRML{kind}VolumeNode", kind)
+    selector = panel.ui.inputVolumeSelector
+    assert [selector.itemText(row) for row in range(selector.count())] == ["None", volume.GetName(), "Vector"]
+    selector.setCurrentNode(slicer.util.getNode("Vector"))
+    assert panel.logic.getParameterNode().inputVolume.GetName() == "Vector"

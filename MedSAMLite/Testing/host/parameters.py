@@ -2,13 +2,17 @@
 
 Storage as in Slicer: plain values as text under their name (enums by member name), nodes as node
 references whose role is the parameter's name; widgets are bound by the property SlicerParameterName.
+Also as in Slicer, a wrapper tells what it read when the node was last modified, one observer a parameter, and
+binding a node selector sets its node types to the one of the parameter.
 """
 
 import enum
 import types
 import typing
+import weakref
 
 import slicer
+import slicer.util
 import vtk
 
 __all__ = ["module"]
@@ -39,11 +43,14 @@ class _Parameter:
     def __get__(self, wrapper, owner=None):
         if wrapper is None:
             return self
-        node = wrapper.parameterNode
+        return wrapper._values[self.name]
+
+    def read(self, node):
+        """What the node holds; the default is written where it holds nothing."""
+        if not node.HasParameter(self.name):
+            self.write(node, self.default)
         if self.isNode:
             return node.GetNodeReference(self.name)
-        if self.name not in node.GetParameterNames():
-            return self.default
         text = node.GetParameter(self.name)
         if self.isEnum:
             return self.type[text]
@@ -55,8 +62,13 @@ class _Parameter:
             raise ValueError(f"{self.name}: {value!r} is not of type {self.type.__name__}")
         for validator in self.validators:
             validator.validate(value)
-        node = wrapper.parameterNode
+        with slicer.util.NodeModify(wrapper.parameterNode):
+            self.write(wrapper.parameterNode, value)
+            wrapper._values[self.name] = self.read(wrapper.parameterNode)
+
+    def write(self, node, value):
         if self.isNode:
+            node.SetParameter(self.name, "")
             node.SetNodeReferenceID(self.name, value.GetID() if value is not None else None)
         else:
             node.SetParameter(self.name, value.name if self.isEnum else str(self.type(value)))
@@ -73,6 +85,7 @@ class _Connection:
     def _accessors(self):
         w = self.widget
         if self.parameter.isNode:
+            w.setProperty("nodeTypes", [self.parameter.type.__name__])
             return w.currentNodeChanged, w.currentNode, w.setCurrentNode
         if self.parameter.isEnum:
             members = list(self.parameter.type)
@@ -107,6 +120,19 @@ def parameterNodeWrapper(cls):
     def __init__(self, parameterNode):
         self.parameterNode, self.updatingGui = parameterNode, False
         self._connected, self._nextTag = {}, 0
+        me, event = weakref.ref(self), vtk.vtkCommand.ModifiedEvent
+        self._values = {name: field.read(parameterNode) for name, field in fields.items()}
+        # VTK calls the one that was added first at the very end.
+        self._observers = [
+            parameterNode.AddObserver(event, lambda *_, f=f: readAgain(me(), f)) for f in fields.values()
+        ]
+
+    def readAgain(self, field):
+        self._values[field.name] = field.read(self.parameterNode)
+
+    def __del__(self):
+        for tag in self._observers:
+            self.parameterNode.RemoveObserver(tag)
 
     def connectGui(self, gui):
         """Answers nothing: until 5.12 Slicer keeps the tag to itself, and what is connected stays connected."""
@@ -146,7 +172,7 @@ def parameterNodeWrapper(cls):
     def RemoveObserver(self, tag):
         self.parameterNode.RemoveObserver(tag)
 
-    for function in (__init__, connectGui, connectParametersToGui, disconnectGui, AddObserver, RemoveObserver):
+    for function in (__init__, __del__, connectGui, connectParametersToGui, disconnectGui, AddObserver, RemoveObserver):
         setattr(cls, function.__name__, function)
     return cls
 

@@ -26,14 +26,9 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._scene, self._nodes, self._types, self._none, self._children, self._current = (
-            None,
-            [],
-            [],
-            False,
-            True,
-            None,
-        )
+        self._scene = self._current = None
+        self._nodes, self._types, self._hidden = [], [], []
+        self._none, self._children = False, True
         self.activated.connect(lambda index: self.setCurrentNode(self._nodes[index]))
 
     def setMRMLScene(self, scene):
@@ -60,8 +55,8 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
         for className in self._types:
             for index in range(self._scene.GetNumberOfNodesByClass(className) if self._scene else 0):
                 node = self._scene.GetNthNodeByClass(index, className)
-                exact = self._children or node.GetClassName() in self._types
-                if exact and not node.GetHideFromEditors() and node not in nodes:
+                hidden = any(map(node.IsA, self._hidden)) if self._children else node.GetClassName() != className
+                if not hidden and not node.GetHideFromEditors() and node not in nodes:
                     nodes.append(node)
         gone = self._current is not None and self._current not in nodes
         self._nodes, self._current = nodes, None if gone else self._current
@@ -76,6 +71,7 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
     nodeTypes = Property("QStringList", lambda s: s._types, lambda s, v: setattr(s, "_types", list(v)))
     noneEnabled = Property(bool, lambda s: s._none, lambda s, v: setattr(s, "_none", v))
     showChildNodeTypes = Property(bool, lambda s: s._children, lambda s, v: setattr(s, "_children", v))
+    hideChildNodeTypes = Property("QStringList", lambda s: s._hidden, lambda s, v: setattr(s, "_hidden", list(v)))
     addEnabled = Property(bool, lambda s: False, lambda s, v: None)
     removeEnabled = Property(bool, lambda s: False, lambda s, v: None)
     renameEnabled = Property(bool, lambda s: False, lambda s, v: None)
