@@ -120,7 +120,7 @@ class VolumeSegmenter:
             If `cancelled` said so; nothing is returned then.
         """
         plans = [self._plan(target) for target in targets]
-        total = sum(request.last - request.first + 1 for request, _ in plans)
+        total = sum(_todo(request) for request, _ in plans)
         segments, before = [], 0
         for number, (target, (request, messages)) in enumerate(zip(targets, plans, strict=True)):
             request = replace(request, label=number + 1)
@@ -130,7 +130,7 @@ class VolumeSegmenter:
                     progress(Progress(before + done, total, number))
 
             segments.append(self._run(target, request, rule, messages, report, cancelled))
-            before += request.last - request.first + 1
+            before += _todo(request)
         return segments
 
     def correct(
@@ -146,12 +146,11 @@ class VolumeSegmenter:
         """Correct a segment on slice `index` and run again what lies between it and the next key slices."""
         target = replace(segment.target, keys={**segment.target.keys, index: prompt})
         request, messages = self._plan(target)
-        request = replace(request, known=self._known(segment, request, index), label=segment.label)
-        total = request.last - request.first + 1
+        request = replace(request, known=self._known(segment, index), label=segment.label)
 
         def report(done: int) -> None:
             if progress is not None:
-                progress(Progress(done, total, 0))
+                progress(Progress(done, _todo(request), 0))
 
         return self._run(target, request, rule, messages, report, cancelled)
 
@@ -191,10 +190,9 @@ class VolumeSegmenter:
         try:
             for result in get_rule(rule or self.backend.spec.rule)(request, self.model):
                 self.model.check_cancelled()
-                if result.index in request.known:
-                    continue
                 keep(result)
-                fresh.add(result.index)
+                if request.first <= result.index <= request.last:  # some published rules go a slice further
+                    fresh.add(result.index)
                 report(len(fresh))
         finally:
             self.model.forget_expected()
@@ -214,13 +212,18 @@ class VolumeSegmenter:
             request.label,
         )
 
-    def _known(self, segment: Segment, request: Request, index: int) -> Mapping[int, SliceResult]:
+    def _known(self, segment: Segment, index: int) -> Mapping[int, SliceResult]:
         """Results that a correction of slice `index` leaves alone: those beyond the next key slices."""
         keys = segment.target.keys
-        before = max((key for key in keys if key < index), default=request.first - 1)
-        after = min((key for key in keys if key > index), default=request.last + 1)
+        before = max((key for key in keys if key < index), default=-1)
+        after = min((key for key in keys if key > index), default=self.stack.shape[0])
         kept = {report.index: report for report in segment.slices if not before < report.index < after}
-        return _Known(segment, kept, request, self.stack.shape[1:])
+        return _Known(segment, kept, self.stack.shape[1:])
+
+
+def _todo(request: Request) -> int:
+    """Slices of the box that are not known yet."""
+    return sum(index not in request.known for index in range(request.first, request.last + 1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,13 +232,11 @@ class _Known(Mapping[int, SliceResult]):
 
     segment: Segment
     reports: Mapping[int, SliceReport]
-    request: Request
     size: tuple[int, int]
 
     def __getitem__(self, index: int) -> SliceResult:
         report = self.reports[index]
-        prompt = self.request.keys.get(index, Prompt(self.request.box))
-        return SliceResult(index, self.segment.plane(index, self.size), report.confidence, prompt, report.note)
+        return SliceResult(index, self.segment.plane(index, self.size), report.confidence, report.note)
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.reports)

@@ -38,7 +38,7 @@ class Blind:
         if index in self.blind and prompt.prior is not None:
             seen = prompt.prior
         logits = np.where(seen, 3.0, -1.0).astype(np.float32)
-        return Prediction(logits > 0, 0.5, logits, (0.0, 0.0, 12.0, 10.0))
+        return Prediction(logits > 0, 0.9 if prompt.points else 0.5, logits, (0.0, 0.0, 12.0, 10.0))
 
 
 def segment(model: Blind, **request: object) -> dict[int, SliceResult]:
@@ -62,8 +62,10 @@ def test_masks_go_no_further_than_one_slice() -> None:
 
 def test_what_the_user_said_stays_and_speaks_to_its_neighbours() -> None:
     key = Prompt(EDGES, points=(Point(5, 5),), prior=BOX)
-    found = segment(Blind(3, 4, 5), keys={4: key})
-    assert found[4].prompt is key and np.array_equal(found[4].mask, BOX)
+    model = Blind(3, 4, 5)
+    found = segment(model, keys={4: key})
+    assert np.array_equal(found[4].mask, BOX) and found[4].confidence == 0.9
+    assert model.asked.count(4) == 1, "the box alone is of no interest there"
     assert found[3].mask.any() and found[5].mask.any()
 
 

@@ -73,9 +73,9 @@ def test_a_prompt_of_the_user_replaces_the_rules_own_on_its_slice() -> None:
     rule = PUBLISHED["litemedsam"]
     key = Prompt((84.0, 68.0, 100.0, 90.0), frame="network")
     request = Request((21.0, 17.0, 48.0, 44.0), box[2], box[5], keys={10: key})
-    results = {result.index: result for result in rule(request, ToyModel(volume, rule))}
-    assert results[10].prompt is key
-    assert sorted(results) == list(range(3, 14))
+    model = ToyModel(volume, rule)
+    assert sorted(result.index for result in rule(request, model)) == list(range(3, 14))
+    assert dict(model.asked)[10] == key.box
 
 
 def test_a_model_of_another_frame_is_asked_in_pixels_of_the_image() -> None:

@@ -209,7 +209,7 @@ def test_a_correction_runs_again_what_lies_between_key_slices(tmp_path: Path) ->
     full = corrected.full((SIDE, SIDE, SIDE))
     assert full[11, 4, 6] and not segment.full((SIDE, SIDE, SIDE))[11, 4, 6]
     np.testing.assert_array_equal(full[4:9], segment.full((SIDE, SIDE, SIDE))[4:9])
-    assert [p.done for p in seen] == [1, 2, 3, 4]
+    assert [(p.done, p.total) for p in seen] == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -227,6 +227,18 @@ def test_a_correction_leaves_what_the_user_edited_elsewhere(rule: str, tmp_path:
     np.testing.assert_array_equal(corrected[:9], edited[:9])
     assert corrected[10, 4, 6] and not edited[10, 4, 6]
     assert max(p.done for p in seen) <= 4, "slices 9 to 12"
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_first_correction_is_as_if_it_had_been_said_at_once(rule: str) -> None:
+    segmenter, seen = VolumeSegmenter(Whole(), brick()), []
+    keys = {BRICK.k0: Prompt((2.0, 1.0, 12.0, 14.0), points=(Point(5.5, 6.5),))}
+    [at_once] = segmenter.segment([Target(BRICK, keys=keys)], rule=rule, progress=seen.append)
+    assert max(p.done for p in seen) <= seen[0].total == 9
+    [segment] = segmenter.segment([Target(BRICK)], rule=rule)
+    corrected = segmenter.correct(segment, BRICK.k0, keys[BRICK.k0], rule=rule)
+    np.testing.assert_array_equal(corrected.full((SIDE,) * 3), at_once.full((SIDE,) * 3))
+    assert corrected.slices == at_once.slices
 
 
 @pytest.mark.parametrize("rule", PUBLISHED)

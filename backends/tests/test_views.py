@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from medsam_backends.boxes import AXES, Axis
 from medsam_backends.propagation import CubeView, Request, SliceResult, Views
-from medsam_backends.propagation.maps import spread
+from medsam_backends.propagation.maps import SliceMaps, spread
+from medsam_backends.propagation.region import Region
 from medsam_backends.slices import SliceStack
 from medsam_backends.types import Point, Prediction, Prompt
 
@@ -79,15 +80,14 @@ def test_a_box_of_few_slices_is_not_looked_at_from_the_side() -> None:
 
 
 def test_a_change_on_one_slice_fades_over_its_neighbours() -> None:
-    field = np.full(SHAPE, -1.0, np.float32)
-    edges, first, last = BOX.plane("k")
-    key = Prompt(edges, points=(Point(9.0, 8.0),))
-    before = segment(PLAIN, FieldModel(lambda _: field))
-    after = segment(PLAIN, FieldModel(lambda _: field), keys={6: key})
-    assert not any(result.mask.any() for result in before.values())
-    # the change is +5 at slice 6 and 5 exp(-d² / 2w²) at a distance d: above 1 up to d = 1.79 w, w = 0.1 * 12 slices
-    assert [n for n in range(first, last + 1) if after[n].mask.any()] == [4, 5, 6, 7, 8]
-    assert after[6].prompt is key
+    """A click adds 5 on slice 6, and ``5 exp(-d² / 2w²)`` d slices off, where w is a tenth of the box's 12 slices."""
+    missing = np.linspace(0.02, 4.99, SHAPE[2])  # of each column's logit
+    model = FieldModel(lambda _: np.broadcast_to(-missing, SHAPE).astype(np.float32))
+    assert not any(result.mask.any() for result in segment(PLAIN, model).values())
+    after = segment(PLAIN, model, keys={6: Prompt(BOX.plane("k")[0], points=(Point(9.0, 8.0),))})
+    added = 5 * np.exp(-0.5 * ((np.arange(1, 13)[:, None] - 6) / 1.2) ** 2)
+    expected = np.broadcast_to((added > missing)[:, None], (12, *SHAPE[1:]))
+    np.testing.assert_array_equal(volume(after, "k"), expected[:, BOX.j0 : BOX.j1 + 1, BOX.i0 : BOX.i1 + 1])
 
 
 def test_a_correction_that_an_earlier_run_made_still_speaks() -> None:
@@ -141,6 +141,51 @@ def test_a_click_where_nothing_was_found_is_heard_alone() -> None:
     model = PriorModel(lambda _: np.full(SHAPE, -1.0, np.float32))
     found = segment(PLAIN, model, keys={6: Prompt(BOX.plane("k")[0], points=(Point(9.0, 8.5),))})[6].mask
     assert inside_plane(found).all()
+
+
+class Diary(FieldModel):
+    """Writes down what it is told to expect and what it is asked, on whatever axis."""
+
+    def __init__(self, axis: Axis, diary: list[tuple[str, Axis, int, float | None]]) -> None:
+        super().__init__(lambda _: affine((0.1, 0.1, 0.1)), axis)
+        self.diary = diary
+
+    def view(self, axis: Axis) -> FieldModel:
+        return Diary(axis, self.diary)
+
+    def expect(self, index: int, prompt: Prompt) -> None:
+        self.diary.append(("expected", self.axis, index, prompt.position))
+
+    def predict(self, index: int, prompts: Sequence[Prompt]) -> list[Prediction]:
+        self.diary += [("asked", self.axis, index, prompt.position) for prompt in prompts]
+        return super().predict(index, prompts)
+
+
+def test_slices_of_all_views_are_announced_and_asked_evenly_over_the_progress() -> None:
+    diary: list[tuple[str, Axis, int, float | None]] = []
+    edges, first, last = BOX.plane("k")
+    done = []
+    for _ in Views(along=12, across=8)(Request(edges, first, last), Diary("k", diary)):
+        done.append(sum(what == "asked" for what, *_ in diary))
+    total = 12 + 8 + 8
+    np.testing.assert_allclose(done[:12], total * np.arange(1, 13) / 12, atol=1)
+    assert done[12:] == [total] * 12
+    asked = [entry[1:] for entry in diary if entry[0] == "asked"]
+    for entry in asked:
+        assert diary.index(("expected", *entry)) < diary.index(("asked", *entry))
+    for axis, start, end in (("k", BOX.k0, BOX.k1), ("j", BOX.j0, BOX.j1), ("i", BOX.i0, BOX.i1)):
+        places = {n: position for of, n, position in asked if of == axis}
+        middle, half = (start + end) / 2, (end + 1 - start) / 2
+        assert places == pytest.approx({n: (n - middle) / half for n in spread(start, end + 1, len(places))})
+
+
+def test_a_slices_neighbours_count_half() -> None:
+    field = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
+    model, request = FieldModel(lambda _: field), Request(BOX.plane("k")[0], BOX.k0, BOX.k1)
+    maps = SliceMaps(request, model, Region(3, 2, 18, 15, SHAPE[1:]), tuple(range(1, 13)))
+    part = field[:, 2:15, 3:18]
+    np.testing.assert_allclose(maps.smoothed(6, 0.5), (part[6] + (part[5] + part[7]) / 2) / 2, atol=1e-6)
+    np.testing.assert_allclose(maps.smoothed(12, 0.5), (part[12] + part[11] / 2) / 1.5, atol=1e-6)
 
 
 def test_slices_already_known_are_left_alone() -> None:

@@ -111,7 +111,7 @@ class Request:
     first, last : first and last slice of the box, inclusive, inside the volume
     keys : prompts that the user gave on single slices (where they drew, or corrected); may be empty
     label : 1-based number of the object, which changes the result of LiteMedSAM's published rule
-    known : results of an earlier run that need not be made again, by slice
+    known : results of an earlier run that are not to be made again, by slice
     """
 
     box: Box
@@ -131,14 +131,12 @@ class SliceResult:
     index : slice
     mask : (H, W) bool
     confidence : in [0, 1]; the model's predicted IoU unless the rule knows better
-    prompt : what the model was asked
     note : why the rule did something other than go on, else empty ("empty mask", "jump", ...)
     """
 
     index: int
     mask: NDArray[np.bool_]
     confidence: float
-    prompt: Prompt
     note: str = ""
 
 

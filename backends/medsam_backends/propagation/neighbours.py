@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Prompt
 from .base import Request, SliceModel, SliceResult
 from .maps import Logits, SliceMaps
 from .region import Region
@@ -35,26 +34,25 @@ class Neighbours:
         maps = SliceMaps(request, model, Region.of(request, model.shape[1:]), tuple(range(first, end)))
         todo = [n for n in range(first, end) if n not in request.known]
         seen = sorted({n for index in todo for n in (index - 1, index, index + 1) if first <= n < end})
-        alone: dict[int, Logits] = {}
+        alone: dict[int, tuple[Logits, float]] = {}
         for at, n in enumerate(seen):
             for coming in seen[at : at + _EXPECTED]:
                 maps.expect(coming)
-            alone[n] = maps.answer(n, request.keys[n])[0] if n in request.keys else maps.logits(n)
+            alone[n] = maps.answer(n, request.keys.get(n) or maps.prompt(n))
             if n in todo:
-                yield self._result(maps, n, alone[n])
+                yield self._result(maps, n, *alone[n])
         for n in todo:
             if n not in request.keys:
-                yield self._result(maps, n, np.float32(0.5) * (alone[n] + self._again(maps, n, alone)))
+                logits, confidence = alone[n]
+                both = np.float32(0.5) * (logits + self._again(maps, n, alone))
+                yield self._result(maps, n, both, confidence)
 
-    def _again(self, maps: SliceMaps, index: int, alone: dict[int, Logits]) -> Logits:
+    def _again(self, maps: SliceMaps, index: int, alone: dict[int, tuple[Logits, float]]) -> Logits:
         """The slice's answer with its neighbours' mask as prior; at the ends its own stands for the missing one."""
-        beside = [alone.get(n, alone[index]) for n in (index - 1, index + 1)]
-        prior: NDArray[np.bool_] = maps.region.full(beside[0] + beside[1] > 0)
+        before, after = (alone.get(n, alone[index])[0] for n in (index - 1, index + 1))
+        prior: NDArray[np.bool_] = maps.region.full(before + after > 0)
         return maps.answer(index, replace(maps.prompt(index), prior=prior))[0]
 
-    def _result(self, maps: SliceMaps, index: int, logits: Logits) -> SliceResult:
-        key: Prompt | None = maps.request.keys.get(index)
-        maps.ask(index)  # for its confidence
+    def _result(self, maps: SliceMaps, index: int, logits: Logits, confidence: float) -> SliceResult:
         mask = maps.region.full(logits > 0)
-        note = "" if mask.any() else "empty mask"
-        return SliceResult(index, mask, maps.confidence(index), key or maps.prompt(index), note)
+        return SliceResult(index, mask, confidence, "" if mask.any() else "empty mask")

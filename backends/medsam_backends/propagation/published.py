@@ -87,7 +87,7 @@ class PublishedRule:
             prompt = request.keys.get(index) or self._prompt(request, model, mask)
             prediction = model.predict(index, [prompt])[0]
             mask = prediction.mask
-            yield SliceResult(index, mask, prediction.iou, prompt, "" if mask.any() else "empty mask")
+            yield SliceResult(index, mask, prediction.iou, "" if mask.any() else "empty mask")
         return mask
 
     def _prompt(self, request: Request, model: SliceModel, mask: NDArray[np.bool_] | None) -> Prompt:

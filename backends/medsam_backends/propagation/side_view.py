@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,26 +47,19 @@ class SideView:
 
 def side_views(main: SliceMaps, slices: int) -> list[SideView]:
     """The two views across `main`, of at most `slices` slices each, still to be asked."""
-    return list(_side_views(main, slices))
-
-
-def _side_views(main: SliceMaps, slices: int) -> Iterator[SideView]:
     request, region = main.request, main.region
     axis, (rows, columns) = main.model.axis, _plane_axes(main.model.axis)
     x0, y0, x1, y1 = (round(edge) for edge in request.box)
     box: dict[Axis, Range] = {axis: (request.first, request.last + 1), rows: (y0, y1), columns: (x0, x1)}
     voxels: dict[Axis, Range] = {**box, rows: (region.y0, region.y1), columns: (region.x0, region.x1)}
+    views = []
     for across in (rows, columns):
         model = main.model.view(across)
         asked = spread(*box[across], slices)
-        own_rows, own_columns = _plane_axes(across)
-        yield SideView(
-            SliceMaps(_request(box, across), model, _region(voxels, across, model), asked),
-            _interpolation(asked, voxels[across]),
-            from_rows=own_rows == axis,
-            to_rows=across == rows,
-            start=request.first,
-        )
+        maps = SliceMaps(_request(box, across), model, _region(voxels, across, model), asked)
+        weights = _interpolation(asked, voxels[across])
+        views.append(SideView(maps, weights, _plane_axes(across)[0] == axis, across == rows, request.first))
+    return views
 
 
 def _plane_axes(axis: Axis) -> tuple[Axis, Axis]:

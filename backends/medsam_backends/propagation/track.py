@@ -71,7 +71,7 @@ class Track:
         logits = np.mean([region.logits(prediction) for prediction in predictions], axis=0)
         mask = region.full(logits + shape * region.ellipsoid(request, index) > 0)
         confidence = float(np.mean([prediction.iou for prediction in predictions]))
-        return SliceResult(index, mask, confidence, prompts[0], "" if mask.any() else "empty mask")
+        return SliceResult(index, mask, confidence, "" if mask.any() else "empty mask")
 
     def _prompts(self, request: Request, keys: Mapping[int, Prompt], index: int, last: SliceResult) -> list[Prompt]:
         expected = reference_box(request, keys, index, self.least)

@@ -234,12 +234,9 @@ class ViewedObject:
 
     def result(self, index: int, logits: Logits, settled: bool = False) -> SliceResult:
         """The slice's mask; a box that the user drew there stays as it was answered, clicks change what is agreed."""
-        confidence, prompt = self.maps.confidence(index), self._prompt(index)
+        confidence = self.maps.confidence(index)
         if index in self.said:
             said, confidence = self.said[index]
-            logits = logits if settled and prompt.points else said
+            logits = logits if settled and self.maps.request.keys[index].points else said
         mask = self.maps.region.full(logits > 0)
-        return SliceResult(index, mask, confidence, prompt, "" if mask.any() else "empty mask")
-
-    def _prompt(self, index: int) -> Prompt:
-        return self.maps.request.keys.get(index) or self.maps.prompt(index)
+        return SliceResult(index, mask, confidence, "" if mask.any() else "empty mask")
