@@ -83,6 +83,30 @@ def test_the_tables_tell_times_volumes_and_failures(here: Path) -> None:
     assert missing["line"] == "4" and "There is no file or folder" in missing["reason"]
 
 
+def test_the_tables_have_the_form_of_the_cohorts_own(here: Path) -> None:
+    Path("cases.csv").write_text(f"image;box;name\r\na.nii.gz;{BOX};Läsion\r\nno.nrrd;{BOX};\r\n", "utf-8-sig")
+    assert batch() == 1
+    for name in ("batch.csv", "segments.csv", "failed.csv"):
+        assert Path("out", name).read_bytes().startswith(b"\xef\xbb\xbfline;image;output;")
+    [segment] = csv.DictReader(Path("out/segments.csv").read_text("utf-8-sig").splitlines(), delimiter=";")
+    assert (segment["name"], segment["volume_ml"]) == ("Läsion", "4,104")
+
+
+def test_failures_name_images_and_outputs_as_the_table_does(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "deep").mkdir()
+    (here / "deep" / "empty.nrrd").touch()
+    (here / "out").mkdir()
+    Path("out/b.nrrd").write_text("mine")
+    Path("out/sub").write_text("in the way of a folder")
+    wrong = "deep/empty.nrrd,,\nno.nrrd,,\nb.nrrd,b.nrrd,\na.nii.gz,sub/a.nrrd,\nc.mha,,nowhere\n"
+    table("image,output,model,box\n" + wrong.replace("\n", f",{BOX}\n"))
+    assert batch("--retries", "0") == 1
+    reasons = [row["reason"] for row in rows("failed.csv")]
+    assert len(reasons) == 5 and "deep/empty.nrrd" in reasons[0] and "no.nrrd" in reasons[1] and "sub" in reasons[3]
+    assert reasons[2].startswith("b.nrrd exists")
+    assert str(here) not in Path("out/failed.csv").read_text() + capsys.readouterr().err
+
+
 def test_wrong_rows_are_told_before_the_work_begins(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table(f"image,box,model\na.nii.gz,{BOX},none-such\nb.nrrd,1 2 3,\nc.mha,{BOX},\n")
     assert batch() == 1

@@ -109,6 +109,20 @@ def test_tables_name_the_labels_to_segment(tmp_path: Path) -> None:
         Boxes(table={CASE.name: {8: (1, 1, 5, 5)}}).of(CASE, picture())
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_of_boxes_are_read_as_spreadsheets_save_them(tmp_path: Path, separator: str) -> None:
+    text = "Case,Label,x0,y0,x1,y1\r\na,7,1,2,3.5,4\r\na,8,5,6,7,8\r\n,,,,,\r\n"
+    (tmp_path / "t.csv").write_text(text.replace(",", separator), "utf-8-sig", newline="")
+    assert read_table(tmp_path / "t.csv") == {"a": {7: (1, 2, 3.5, 4), 8: (5, 6, 7, 8)}}
+
+
+@pytest.mark.parametrize("row", ["b,1,1,2,3", "b,one,1,2,3,4", "b,1,1,2,3,x", ",1,1,2,3,4", "a,7,1,2,3,4"])
+def test_a_row_that_cannot_be_meant_is_told(tmp_path: Path, row: str) -> None:
+    (tmp_path / "t.csv").write_text(f"case,label,x0,y0,x1,y1\na,7,1,2,3,4\n{row}\n")
+    with pytest.raises(InputError, match=r"t\.csv, line 3"):
+        read_table(tmp_path / "t.csv")
+
+
 @pytest.mark.parametrize("text", ["case,label\na,1\n", "case,label,i0,j0\na,1,2,3\n", "case,label,x0,y0,x1,y1\n"])
 def test_other_tables_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "t.csv").write_text(text)

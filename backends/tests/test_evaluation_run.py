@@ -139,6 +139,17 @@ def test_mistakes_are_one_sentence(
     assert sentence in capsys.readouterr().err
 
 
+def test_cases_of_a_table_that_are_not_there_are_told(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    header, box = "case,label,i0,j0,k0,i1,j1,k1\n", ",1,1,1,1,9,9,5\n"
+    path = data.parent / "boxes.csv"
+    path.write_text(f"{header}MR_b_1{box}MR_b_2{box}")
+    assert command(data, "--model", "ellipse", "--table", str(path)) == 0
+    assert "though the table names them: MR_b_2\n" in capsys.readouterr().err
+    path.write_text(f"{header}MR_b_2{box}")
+    assert command(data, "--model", "otsu-box", "--table", str(path)) == 2
+    assert "holds no case of the table, which begins with MR_b_2" in capsys.readouterr().err
+
+
 def test_settings_are_not_mixed_in_one_folder(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(data, "--model", "ellipse") == 0
     assert command(data, "--model", "ellipse", "--boxes", "jitter", "--seed", "4") == 2

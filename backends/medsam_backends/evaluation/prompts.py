@@ -109,7 +109,7 @@ def read_table(path: Path) -> Table:
         raise InputError(f"{path} is no table of boxes: case,label,x0,y0,x1,y1 or case,label,i0,j0,k0,i1,j1,k1.")
     table: dict[str, dict[int, Numbers]] = {}
     for line, cells in rows[1:]:
-        row = dict(zip(header, cells, strict=False))
+        row = {name: cell for name, cell in zip(header, cells, strict=False) if cell}
         try:
             case, label, box = row["case"], int(row["label"]), tuple(float(row[name]) for name in columns)
         except (KeyError, ValueError):

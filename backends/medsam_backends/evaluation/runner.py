@@ -125,7 +125,7 @@ def _named(cases: Sequence[Case], table: Collection[str], data: Path, note: Call
     if not found:
         raise InputError(f"{data} holds no case of the table, which begins with {missing[0]}: check names and folder.")
     if missing:
-        note(f"Of the table {len(missing)} cases are not in {data}: {', '.join(missing)}")
+        note(f"Not in {data}, though the table names them: {', '.join(missing)}")
     return found
 
 
