@@ -10,11 +10,12 @@ from pathlib import Path
 __all__ = ["folders_below"]
 
 _LOOKED_AT = 1000  # folders; a whole disk may have been named
+_NAMED = 3
 
 
-def folders_below(folder: Path, most: int = 3) -> list[Path]:
-    """Up to `most` folders below `folder` with DICOM files, relative to it, in order of their names."""
-    return list(islice(_with_images(folder), most))
+def folders_below(folder: Path) -> list[Path]:
+    """Up to three folders below `folder` with DICOM files, relative to it, in order of their names."""
+    return list(islice(_with_images(folder), _NAMED))
 
 
 def _with_images(folder: Path) -> Iterator[Path]:

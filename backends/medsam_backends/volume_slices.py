@@ -41,10 +41,10 @@ class VolumeSlices:
     ----------
     fingerprint : identifies the voxels in the cache; must change when they do.  Empty: unique to
         this object, so that embeddings are shared by nothing else.
-    cancelled : asked before every prediction
 
     Attributes
     ----------
+    cancelled : asked before every prediction; says no until it is replaced
     store : where embeddings are kept between runs; None for nowhere
     kept : what rules keep of the objects that they worked on last
     """
@@ -56,14 +56,13 @@ class VolumeSlices:
         transform: IntensityTransform,
         cache: EmbeddingCache,
         fingerprint: str = "",
-        cancelled: Callable[[], bool] = lambda: False,
     ) -> None:
         self._backend = backend
         self._stack = stack
         self._transform = transform
         self._cache = cache
         self._fingerprint = fingerprint or os.urandom(16).hex()
-        self.cancelled = cancelled
+        self.cancelled: Callable[[], bool] = lambda: False
         self.store: DiskStore | None = None
         self._pictures: dict[int, NDArray[np.uint8]] = {}
         self._clock = Stopwatch()

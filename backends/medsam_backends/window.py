@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 Rect = tuple[float, float, float, float]
 
-__all__ = ["Rect", "box_in_window", "covered", "paste", "sample", "window_rect"]
+__all__ = ["Rect", "covered", "paste", "sample", "window_rect"]
 
 _CALL = 1 << 16
 """Multiplications that take about as long as a call of numpy. Products stay near it, and so too small for numpy's BLAS
@@ -56,13 +56,6 @@ def window_rect(box: Rect, scale: float) -> Rect:
     x0, y0, x1, y1 = box
     grow_x, grow_y = (x1 - x0) * (scale - 1) / 2, (y1 - y0) * (scale - 1) / 2
     return x0 - grow_x, y0 - grow_y, x1 + grow_x, y1 + grow_y
-
-
-def box_in_window(box: Rect, rect: Rect) -> NDArray[np.float32]:
-    """Edges of `box` as fractions of the window `rect`, float32 (4,)."""
-    x0, y0, x1, y1 = rect
-    origin, size = np.array([x0, y0, x0, y0]), np.array([x1 - x0, y1 - y0] * 2)
-    return np.asarray((np.asarray(box) - origin) / size, np.float32)
 
 
 @lru_cache(maxsize=64)  # a box is looked at on many slices

@@ -14,7 +14,9 @@ from medsam_backends.errors import InputError
 from medsam_backends.io import read_image
 
 
-def dicom_series(folder: Path, uid: str, slices: int, name: str, rows: int = 4, brighter: int = 0) -> Path:
+def dicom_series(
+    folder: Path, uid: str, slices: int, name: str, rows: int = 4, brighter: int = 0, downwards: bool = False
+) -> Path:
     folder.mkdir(exist_ok=True)
     for k in range(slices):
         image = sitk.GetImageFromArray(np.full((1, rows, 5), k + brighter, np.int16))
@@ -22,7 +24,7 @@ def dicom_series(folder: Path, uid: str, slices: int, name: str, rows: int = 4, 
         for key, value in {
             "0008|0060": "MR", "0008|103e": name, "0020|000d": "1.2.3", "0020|000e": uid,
             "0008|0018": f"{uid}.{k + 1}", "0020|0032": f"0\\0\\{2 * k}", "0020|0037": "1\\0\\0\\0\\1\\0",
-            "0020|0013": str(k), "0018|0050": "2",
+            "0020|0013": str(slices - k if downwards else k), "0018|0050": "2",
         }.items():  # fmt: skip
             image.SetMetaData(key, value)
         writer = sitk.ImageFileWriter()
@@ -76,6 +78,14 @@ def test_copies_of_files_of_a_series_are_left_out(tmp_path: Path) -> None:
     np.testing.assert_allclose(read.spacing_mm, (0.5, 0.6, 2.0))
     [note] = read.notes
     assert note.startswith("Left out, as copies of others, are 3 files of the folder: ")
+
+
+def test_copies_whose_numbers_run_the_other_way_leave_the_order_to_the_places(tmp_path: Path) -> None:
+    folder = dicom_series(tmp_path / "series", "1.2.3.4", 5, "T1", downwards=True)
+    shutil.copy(folder / "1.2.3.4-3.dcm", folder / "copy.dcm")
+    read = read_image(folder)
+    assert read.array[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    assert read.direction[2, 2] == 1 and read.origin_mm[2] == 0
 
 
 def test_images_of_several_times_are_no_volume(tmp_path: Path) -> None:

@@ -274,6 +274,16 @@ def test_every_segment_comes_back_from_its_layer(tmp_path: Path, boxes: list[tup
         assert np.array_equal(stored[..., layer] == number, wanted)
 
 
+@pytest.mark.parametrize("ending", [".seg.nrrd", ".nrrd"])
+def test_what_lies_between_large_empty_parts_keeps_its_place(tmp_path: Path, ending: str) -> None:
+    wide = Volume(np.zeros((12, 500, 600), np.uint8))  # zeros are written a megabyte or more at a time
+    dots = np.random.default_rng(0).random((2, 30, 40)) > 0.5
+    write_segmentation(tmp_path / f"a{ending}", [NamedMask("a", dots, (5, 400, 9))], wide)
+    wanted = np.zeros(wide.array.shape, bool)
+    wanted[5:7, 400:430, 9:49] = dots
+    assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(str(tmp_path / f"a{ending}"))), wanted)
+
+
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [

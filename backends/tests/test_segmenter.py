@@ -100,6 +100,14 @@ def test_a_shared_cache_serves_the_same_voxels_and_no_others(model: Backend) -> 
         assert segmenter.segment([Target(LOOSE)], rule="litemedsam")[0].timings.encodes == encodes
 
 
+def test_a_shared_cache_tells_axes_and_models_apart(model: Backend, tmp_path: Path) -> None:
+    other = open_folder(tiny_models.sam_model(tmp_path / "m", "other"), threads=1)
+    cache = EmbeddingCache()
+    for backend, axis, encodes in ((model, "k", 9), (model, "i", 18), (other, "k", 9), (model, "k", 0)):
+        segmenter = VolumeSegmenter(backend, brick(), axis=axis, cache=cache, fingerprint="a")
+        assert segmenter.segment([Target(LOOSE)], rule="litemedsam")[0].timings.encodes == encodes
+
+
 def test_another_window_is_another_embedding(model: Backend) -> None:
     cache = EmbeddingCache()
     for level in (100, 120):

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tiny_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from medsam_backends.folder_backend import open_folder
-from medsam_backends.types import Prompt
+from medsam_backends.types import Point, Prompt
 from medsam_backends.window import Rect, covered, paste, sample
 from medsam_backends.windowed import OUTSIDE
 
@@ -54,6 +55,40 @@ def test_values_come_back_to_the_pixels_under_the_window(rect: Rect, height: int
     (y, rows), (x, cols) = under
     expected[np.ix_(y, x)] = rows @ values @ cols.T
     np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("used", [["box", "points", "prior", "position"], ["box"]])
+def test_the_decoder_is_shown_what_it_was_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, used: list[str]
+) -> None:
+    folder = tiny_models.window_model(tmp_path / "m")
+    tiny_models.write_manifest(folder, edit=lambda raw: raw.update(prompts=used, window={"grid": 16, "scale": 2.0}))
+    backend, shown = open_folder(folder), {}
+    run = backend._decoder.run
+    monkeypatch.setattr(backend._decoder, "run", lambda feeds: shown.update(feeds) or run(feeds))
+    picture = np.random.default_rng(0).integers(0, 256, (50, 70), np.uint8)
+    prior, rect = picture > 99, (2.0, 16.0, 34.0, 32.0)  # cells of 2 columns and 1 row
+    clicks = (Point(18.5, 24.25), Point(4.0, 17.0, positive=False))
+    backend.decode(backend.encode(picture), [Prompt((10, 20, 26, 28), clicks, prior, -0.25)])
+    expected = {
+        "window": np.stack([sample(picture, rect, 16)] * 3),
+        "valid": covered(rect, (50, 70), 16)[None],
+        "rect": np.array(rect) / 70,
+        "scale": [1, 0],
+        "position": [1, -0.25],
+        "prior": sample(prior, rect, 16)[None],
+        "has_prior": [1],
+        "points": np.stack([_bump(8.25, 8.25), _bump(1, 1)]),
+    }
+    if used == ["box"]:
+        expected |= {name: np.zeros_like(expected[name]) for name in ("position", "prior", "has_prior", "points")}
+    for name, value in expected.items():
+        np.testing.assert_allclose(shown[name][0], value, atol=1e-6, err_msg=name)
+
+
+def _bump(row: float, column: float) -> np.ndarray:
+    centres = np.arange(16) + 0.5
+    return np.exp(-((centres[:, None] - row) ** 2 + (centres - column) ** 2) / (2 * 1.5**2))
 
 
 def test_a_mask_is_the_logits_brought_back(tmp_path: Path) -> None:
