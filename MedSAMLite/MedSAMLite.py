@@ -69,6 +69,8 @@ class MedSAMLiteWidget(ScriptedLoadableModuleWidget):
         self.panel = Panel(self.resourcePath)
         self.layout.addWidget(self.panel.widget)
         self.logic = self.panel.logic
+        if getattr(self.parent, "isEntered", False):  # after a reload, which Slicer does not follow by `enter`
+            self.enter()
 
     def enter(self):
         self.panel.enter()

@@ -176,7 +176,6 @@ def modules():
 @pytest.mark.parametrize("stage", STAGES)
 def test_reloading_during_a_job_gives_a_new_panel_and_leaves_nothing_of_the_old(scene, volume, modules, stage):
     old = loaded_module.load("MedSAMLite")
-    old.enter()
     old.logic.getParameterNode().model = "tiny"
     box = old.logic.addBox(volume, (12, 12, 4, 52, 52, 15))
     gate = Gate(old.logic, stage)
@@ -188,7 +187,7 @@ def test_reloading_during_a_job_gives_a_new_panel_and_leaves_nothing_of_the_old(
     new = slicer.modules.MedSAMLiteWidget
     assert new is not old and type(new.logic) is not type(logicBefore)
     assert not thread.is_alive() and not slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
-    new.enter()
+    assert new.panel._isEntered  # as the old one was
     [row] = [new.panel.ui.boxTable.item(row, 0).text() for row in range(new.panel.ui.boxTable.rowCount())]
     assert row == box.name
     new.panel.ui.applyButton.click()
@@ -209,7 +208,6 @@ import MedSAMLiteLib, numpy as np, phantoms
 from gate import Gate
 volume = phantoms.makeVolume(np.full((40, 64, 64), 200, np.uint8))
 widget = loaded_module.load("MedSAMLite")
-widget.enter()
 widget.logic.getParameterNode().model = "tiny"
 widget.logic.addBox(volume, (8, 8, 2, 50, 50, 38))
 gate = Gate(widget.logic, "running")

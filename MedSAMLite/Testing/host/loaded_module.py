@@ -17,9 +17,9 @@ def load(name):
     import qt
 
     class Representation(qt.QWidget):
-        """Its `reload` makes the Python widget anew from the module in `sys.modules`."""
+        """Its `reload` makes the Python widget anew from the module in `sys.modules`, and does not enter it."""
 
-        isEntered = True
+        isEntered = False
 
         def reload(self):
             widget = getattr(sys.modules[name], f"{name}Widget")(self)
@@ -31,6 +31,8 @@ def load(name):
     parent.setLayout(qt.QVBoxLayout())
     setattr(slicer.modules, name.lower(), types.SimpleNamespace(widgetRepresentation=lambda: parent))
     parent.reload()
+    parent.isEntered = True
+    getattr(slicer.modules, f"{name}Widget").enter()
     return getattr(slicer.modules, f"{name}Widget")
 
 
