@@ -27,7 +27,7 @@ class SlicePreview(VTKObservationMixin):
         self._box = None
         self._label = None
         self._view = None  # slice node that was scrolled last
-        self._layersBefore = {}  # composite node ID -> label layer before ours
+        self._layersBefore = {}  # composite node ID -> (label layer, its opacity) before ours
         self._shown = None
         self._asked = None  # all that the mask asked for last depends on
         scene = slicer.mrmlScene
@@ -111,10 +111,11 @@ class SlicePreview(VTKObservationMixin):
     def hide(self):
         """Take the overlay off the views and out of the scene."""
         scene = slicer.mrmlScene
-        for compositeId, labelId in self._layersBefore.items():
+        for compositeId, (labelId, opacity) in self._layersBefore.items():
             composite = scene.GetNodeByID(compositeId)
-            if composite is not None:
+            if composite is not None and composite.GetLabelVolumeID() == self._label.GetID():  # not the user's by now
                 composite.SetLabelVolumeID(labelId)
+                composite.SetLabelOpacity(opacity)
         self._layersBefore.clear()
         if self._label is not None and self._label.GetScene() is not None:
             display = self._label.GetDisplayNode()
@@ -183,7 +184,7 @@ class SlicePreview(VTKObservationMixin):
         for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
             if composite.GetLayoutName() not in layouts or composite.GetLabelVolumeID() == self._label.GetID():
                 continue
-            self._layersBefore.setdefault(composite.GetID(), composite.GetLabelVolumeID())
+            self._layersBefore[composite.GetID()] = (composite.GetLabelVolumeID(), composite.GetLabelOpacity())
             composite.SetLabelVolumeID(self._label.GetID())
             composite.SetLabelOpacity(_OPACITY)
 

@@ -105,12 +105,18 @@ def test_scrolling_shows_the_mask_of_each_slice_and_nothing_beyond_the_box(panel
 
 
 def test_the_label_layer_of_the_user_comes_back(panel, view, volume):
-    mine = slicer.modules.volumes.logic().CreateAndAddLabelVolume(volume, "mine")
+    mine, other = (slicer.modules.volumes.logic().CreateAndAddLabelVolume(volume, name) for name in "ab")
     view.composite.SetLabelVolumeID(mine.GetID())
+    opacity = view.composite.GetLabelOpacity()
     draw(panel, view)
     assert view.composite.GetLabelVolumeID() != mine.GetID()
+    panel.preview.hide()
+    assert view.composite.GetLabelVolumeID() == mine.GetID() and view.composite.GetLabelOpacity() == opacity
+    panel.preview.update()
+    settle(panel)
+    view.composite.SetLabelVolumeID(other.GetID())  # a label map that is loaded meanwhile
     panel.exit()
-    assert view.composite.GetLabelVolumeID() == mine.GetID()
+    assert view.composite.GetLabelVolumeID() == other.GetID()
 
 
 def test_first_and_last_slice_from_the_view(panel, view):
