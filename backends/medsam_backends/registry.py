@@ -136,7 +136,7 @@ def list_models() -> list[ModelEntry]:
         if first is None:
             seen[entry.id] = entry
         elif entry.state == "ready" and first.state == "ready":
-            reason = f"The id {entry.id} is taken by a {first.source} model: give this one another id."
+            reason = f"The id {entry.id} is taken by another model ({first.source}): give this one another id."
             entry = ModelEntry(entry.id, "broken", entry.source, reason, None, entry.path)
         entries.append(entry)
     return entries

@@ -162,7 +162,7 @@ def test_the_id_of_a_bundled_model_is_not_added(
     monkeypatch.setattr(registry, "bundled_folder", lambda: bundled.parent)
     folder = tiny_models.sam_model(tmp_path / "anything", "b")
     assert main(["models", "add", str(folder), *force]) == 2
-    assert "The id b is taken by a bundled model: give this one another id." in capsys.readouterr().err
+    assert "The id b is taken by another model (bundled): give this one another id." in capsys.readouterr().err
     assert os.listdir(models_folder) == []
 
 
@@ -176,7 +176,7 @@ def test_only_ones_own_models_are_removed(
     remove = ["models", "remove", "--yes"]
     assert [main([*remove, name]) for name in ("tiny", "linked", "b", "nothing")] == [0, 0, 2, 2]
     assert os.listdir(models_folder) == [] and linked.is_dir() and bundled.is_dir()
-    assert "b is a bundled model and cannot be removed" in capsys.readouterr().err
+    assert "b (bundled) is not in the folder of your models, so it stays" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("answer", "left"), [("n\n", ["tiny"]), ("", ["tiny"]), ("y\n", [])])

@@ -118,7 +118,7 @@ def test_of_two_models_with_one_id_the_first_counts(models_folder: Path) -> None
     tiny_models.sam_model(models_folder / "b", "same")
     first, second = registry.list_models()
     assert (first.state, second.state) == ("ready", "broken")
-    assert "is taken by a user model" in second.reason
+    assert "is taken by another model (user)" in second.reason
     assert registry.open_model("same").spec.id == "same"
 
 

@@ -94,7 +94,7 @@ def add_command(folder: Path, force: bool) -> None:
     target = user_folder() / identifier
     sources = [entry.source for entry in list_models() if entry.id == identifier and entry.path != target]
     if sources:
-        raise ModelError(f"The id {identifier} is taken by a {sources[0]} model: give this one another id.")
+        raise ModelError(f"The id {identifier} is taken by another model ({sources[0]}): give this one another id.")
     if target.exists() and not force:
         raise ModelError(f"{identifier} is there already, in {target}: --force replaces it.")
     add_folder(folder, user_folder(), replace=force)
@@ -221,5 +221,5 @@ def _own_folder(identifier: str) -> Path:
     if own:
         return own[0]
     if entries:
-        raise ModelError(f"{identifier} is a {entries[0].source} model and cannot be removed.")
+        raise ModelError(f"{identifier} ({entries[0].source}) is not in the folder of your models, so it stays.")
     raise ModelError(f"There is no model {identifier!r}; see 'medsamlite models list'.")

@@ -6,6 +6,7 @@ One model and one case are in memory at a time.  A case that fails is noted and 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -152,7 +153,9 @@ def _run_model(
             except OutputError:  # every further case would meet it as well
                 raise
             except Exception as error:  # whatever is wrong with one case, the others go on
-                failures.append(Failure(case.name, model, " ".join(f"{error}".split()) or type(error).__name__))
+                said = " ".join(f"{error}".split()) or type(error).__name__
+                said = said.replace(f"{case.path.parent}{os.sep}", "")  # where the images lie is nothing for a report
+                failures.append(Failure(case.name, model, said))
                 note(f"{model} {case.name}: failed: {failures[-1].reason}")
                 continue
             journal.add(rows)
