@@ -21,6 +21,9 @@ _made = {}
 
 
 def _connect(self, signal, slot):
+    """PythonQt only warns where there is no signal of exactly this signature."""
+    if self.metaObject().indexOfSignal(signal) < 0:
+        raise AttributeError(f"{self.metaObject().className()} has no signal {signal}")
     name, _, arguments = signal.partition("(")
     bound, arguments = getattr(self, name), arguments.rstrip(")")
     count = len(arguments.split(",")) if arguments else 0
@@ -30,10 +33,9 @@ def _connect(self, signal, slot):
 
     kept = self.__dict__.setdefault("_slots", [])
     kept.append(call)
-    try:
-        bound[_ARGUMENTS[arguments]].connect(call)
-    except (KeyError, TypeError, IndexError):
-        bound.connect(call)
+    if arguments in _ARGUMENTS:
+        bound = bound[_ARGUMENTS[arguments]]
+    bound.connect(call)
 
 
 def _withConnect(cls):
