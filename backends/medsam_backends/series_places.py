@@ -85,4 +85,4 @@ class SeriesPlaces:
 def left_out(what: str, paths: list[Path]) -> list[str]:
     """A sentence that names files of a series' folder which are not in the volume, if there are any."""
     names = ", ".join(sorted(path.name for path in paths)[:5])
-    return [f"Left out, as {what}, are {len(paths)} files of the folder: {names}."] if paths else []
+    return [f"Left out as {what}: {len(paths)} of the folder's files, such as {names}."] if paths else []

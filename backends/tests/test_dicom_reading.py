@@ -14,9 +14,7 @@ from medsam_backends.errors import InputError
 from medsam_backends.io import read_image
 
 
-def dicom_series(
-    folder: Path, uid: str, slices: int, name: str, rows: int = 4, brighter: int = 0, downwards: bool = False
-) -> Path:
+def dicom_series(folder: Path, uid: str, slices: int, name: str, rows: int = 4, brighter: int = 0) -> Path:
     folder.mkdir(exist_ok=True)
     for k in range(slices):
         image = sitk.GetImageFromArray(np.full((1, rows, 5), k + brighter, np.int16))
@@ -24,7 +22,7 @@ def dicom_series(
         for key, value in {
             "0008|0060": "MR", "0008|103e": name, "0020|000d": "1.2.3", "0020|000e": uid,
             "0008|0018": f"{uid}.{k + 1}", "0020|0032": f"0\\0\\{2 * k}", "0020|0037": "1\\0\\0\\0\\1\\0",
-            "0020|0013": str(slices - k if downwards else k), "0018|0050": "2",
+            "0020|0013": str(k), "0018|0050": "2",
         }.items():  # fmt: skip
             image.SetMetaData(key, value)
         writer = sitk.ImageFileWriter()
@@ -77,15 +75,18 @@ def test_copies_of_files_of_a_series_are_left_out(tmp_path: Path) -> None:
     assert [file.name[8] for file in read.files] == ["0", "1", "2", "3", "4"]
     np.testing.assert_allclose(read.spacing_mm, (0.5, 0.6, 2.0))
     [note] = read.notes
-    assert note.startswith("Left out, as copies of others, are 3 files of the folder: ")
+    assert note.startswith("Left out as copies of others: 3 of the folder's files, such as 1.2.3.4-")
 
 
-def test_copies_whose_numbers_run_the_other_way_leave_the_order_to_the_places(tmp_path: Path) -> None:
-    folder = dicom_series(tmp_path / "series", "1.2.3.4", 5, "T1", downwards=True)
-    shutil.copy(folder / "1.2.3.4-3.dcm", folder / "copy.dcm")
+def test_copies_leave_the_order_to_the_places_whatever_the_files_are_called(tmp_path: Path) -> None:
+    folder = dicom_series(tmp_path / "series", "1.2.3.4", 5, "T1")
+    for k in range(5):
+        (folder / f"1.2.3.4-{k}.dcm").rename(folder / f"{9 - k}.dcm")
+    shutil.copy(folder / "6.dcm", folder / "1.dcm")  # GDCM goes by names now, for no two images may have one place
     read = read_image(folder)
     assert read.array[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
     assert read.direction[2, 2] == 1 and read.origin_mm[2] == 0
+    assert [file.name for file in read.files] == ["9.dcm", "8.dcm", "7.dcm", "1.dcm", "5.dcm"]
 
 
 def test_images_of_several_times_are_no_volume(tmp_path: Path) -> None:
@@ -127,7 +128,7 @@ def test_damaged_files_of_a_series_are_told(tmp_path: Path) -> None:
     damaged = folder / "1.2.3.4-1.dcm"
     damaged.write_bytes(damaged.read_bytes()[:-30])
     [note] = read_image(folder).notes
-    assert note == "Left out, as damaged or no images, are 1 files of the folder: 1.2.3.4-1.dcm."
+    assert note == "Left out as damaged or no images: 1 of the folder's files, such as 1.2.3.4-1.dcm."
 
 
 def test_slices_of_different_sizes_are_no_volume(tmp_path: Path) -> None:

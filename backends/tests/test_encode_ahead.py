@@ -118,6 +118,16 @@ def test_an_error_is_raised_where_the_slice_is_asked_for(backend: Watched) -> No
     assert model.predict(1, [PROMPT])[0].mask.any(), "it can be tried again"
 
 
+def test_cancelling_is_heard_on_other_axes_too(backend: Watched) -> None:
+    model = slices(backend)
+    view = model.view("i")
+    model.cancelled = lambda: True
+    view.expect(0, PROMPT)
+    with pytest.raises(Cancelled):
+        view.predict(0, [PROMPT])
+    assert not backend.threads
+
+
 def test_cancelling_does_not_wait_and_gives_up_what_was_expected(backend: Watched) -> None:
     array = np.zeros((6, 8, 8), np.uint8)
     segmenter = VolumeSegmenter(backend, array, preset="none")
@@ -128,6 +138,9 @@ def test_cancelling_does_not_wait_and_gives_up_what_was_expected(backend: Watche
     with pytest.raises(Cancelled):
         segmenter.segment([Target(VoxelBox(1, 1, 0, 3, 3, 5))], rule="track", cancelled=lambda: True)
     backend.go.set()
+    segmenter.model.expect(0, PROMPT)
+    assert segmenter.model.predict(0, [PROMPT])[0].mask.any()
+    assert threading.current_thread().name not in backend.threads, "what was given up takes nobody's place"
     [segment] = segmenter.segment([Target(VoxelBox(1, 1, 0, 3, 3, 5))], rule="track")
     assert segment.voxels and segmenter.model.timings.encodes in (6, 7), "the one at work when cancelled is no loss"
 

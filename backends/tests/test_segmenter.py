@@ -286,6 +286,12 @@ def test_sweep_carries_a_correction_to_the_slices_beside_it(tmp_path: Path) -> N
     assert [report.index for report in corrected.slices if report.key] == [8]
 
 
+def test_what_other_axes_took_is_counted_too(tmp_path: Path) -> None:
+    segmenter = VolumeSegmenter(open_folder(tiny_models.window_model(tmp_path / "m"), threads=1), brick())
+    [segment] = segmenter.segment([Target(LOOSE)], rule="views")
+    assert (segment.timings.encodes, segment.timings.decodes) == (9 + 8 + 8, 9 + 8 + 8)
+
+
 def test_neighbouring_slices_are_the_channels_of_a_model_that_asks_for_them(tmp_path: Path) -> None:
     folder = tiny_models.sam_model(tmp_path / "m", edit=lambda raw: raw["input"].update(channels="adjacent"))
     volume = np.arange(5, dtype=np.uint8)[:, None, None] * np.full((1, SIDE, SIDE), 10, np.uint8)
