@@ -147,10 +147,11 @@ class VolumeSegmenter:
         target = replace(segment.target, keys={**segment.target.keys, index: prompt})
         request, messages = self._plan(target)
         request = replace(request, known=self._known(segment, index), label=segment.label)
+        total = _todo(request)
 
         def report(done: int) -> None:
             if progress is not None:
-                progress(Progress(done, _todo(request), 0))
+                progress(Progress(done, total, 0))
 
         return self._run(target, request, rule, messages, report, cancelled)
 
@@ -237,6 +238,9 @@ class _Known(Mapping[int, SliceResult]):
     def __getitem__(self, index: int) -> SliceResult:
         report = self.reports[index]
         return SliceResult(index, self.segment.plane(index, self.size), report.confidence, report.note)
+
+    def __contains__(self, index: object) -> bool:
+        return index in self.reports
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.reports)

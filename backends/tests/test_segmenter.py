@@ -15,7 +15,7 @@ from medsam_backends.errors import Cancelled, InputError, PromptError
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.propagation import RULES
 from medsam_backends.propagation.published import PUBLISHED
-from medsam_backends.segmenter import Progress, Target, VolumeSegmenter
+from medsam_backends.segmenter import Progress, Segment, Target, VolumeSegmenter
 from medsam_backends.types import Point, Prompt
 from test_registry import Whole
 
@@ -284,6 +284,15 @@ def test_sweep_carries_a_correction_to_the_slices_beside_it(tmp_path: Path) -> N
     full = corrected.full((SIDE, SIDE, SIDE))
     assert full[8, 4, 6] and not segment.full((SIDE, SIDE, SIDE))[8, 4, 6]
     assert [report.index for report in corrected.slices if report.key] == [8]
+
+
+def test_a_correction_makes_the_masks_that_it_leaves_alone_but_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter, box, made = VolumeSegmenter(Whole(), brick()), Prompt((5.0, 3.0, 23.0, 28.0)), []
+    [segment] = segmenter.segment([Target(LOOSE, keys={8: box})], rule="track")
+    plane = Segment.plane
+    monkeypatch.setattr(Segment, "plane", lambda self, n, size: made.append(n) or plane(self, n, size))
+    segmenter.correct(segment, 10, box, rule="track")
+    assert sorted(made) == [4, 5, 6, 7, 8, 8], "and the one that is followed again"
 
 
 def test_what_other_axes_took_is_counted_too(tmp_path: Path) -> None:
