@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from cases import brick, save
 from medsam_backends.errors import InputError
 from medsam_backends.evaluation.baselines import EllipseInBox, OtsuInBox
@@ -53,6 +54,41 @@ def test_both_layouts_are_found_and_read(tmp_path: Path) -> None:
     assert challenge.read().spacing == (1, 2, 3), "as it is stored"
     data = nifti.read()
     assert data.spacing == (2, 1, 1) and data.labels == [1] and data.truth.dtype.kind == "i"
+
+
+@pytest.mark.parametrize(
+    ("spacing", "origin", "direction"),
+    [
+        ((1.0, 1.0, 3.0), (0.0, 0.0, 0.0), (1.0, 1.0)),
+        ((1.0, 1.0, 2.0), (0.0, 0.6, 0.0), (1.0, 1.0)),
+        ((1.0, 1.0, 2.0), (31.0, 31.0, 0.0), (-1.0, -1.0)),
+    ],
+)
+def test_a_truth_that_lies_elsewhere_is_not_scored(
+    tmp_path: Path, spacing: tuple[float, ...], origin: tuple[float, ...], direction: tuple[float, float]
+) -> None:
+    save(brick(), tmp_path / "CT_a_1.nii.gz")
+    truth = sitk.GetImageFromArray(brick() // 200)
+    truth.SetSpacing((1.0, 1.0, 2.0))
+    truth.SetOrigin((0.0, 0.4, 0.0))  # less than half a voxel: rounding in the file
+    sitk.WriteImage(truth, str(tmp_path / "CT_a_1_seg.nii.gz"))
+    [case] = find_cases(tmp_path)
+    assert case.read().labels == [1]
+    truth.SetSpacing(spacing)
+    truth.SetOrigin(origin)
+    truth.SetDirection(np.diag([*direction, 1.0]).ravel().tolist())
+    sitk.WriteImage(truth, str(tmp_path / "CT_a_1_seg.nii.gz"))
+    with pytest.raises(InputError, match="mm off the image at a corner"):
+        case.read()
+
+
+def test_fractions_are_no_labels(tmp_path: Path) -> None:
+    save(brick(), tmp_path / "CT_a_1.nii.gz")
+    save((brick() / 300).astype(np.float32), tmp_path / "CT_a_1_seg.nii.gz")
+    np.savez(tmp_path / "2DBox_US_a_1.npz", imgs=brick()[4], gts=brick()[4] / 300)
+    for case in find_cases(tmp_path):
+        with pytest.raises(InputError, match="holds fractions, which are no labels"):
+            case.read()
 
 
 def test_what_is_no_case_is_said(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
-from ..image_reader import read_image
+from ..image_reader import Volume, read_image
 
 __all__ = ["Case", "CaseData", "find_cases"]
 
@@ -102,7 +102,7 @@ class Case:
         Raises
         ------
         InputError
-            If a file or a part of it is missing, or truth and image differ in size.
+            If a file or a part of it is missing, truth and image differ in size or place, or a label is a fraction.
         """
         data = self._arrays() if self.path.name.endswith(_ARRAYS) else self._volume()
         spatial = data.image.shape[: data.truth.ndim]
@@ -129,15 +129,26 @@ class Case:
         spatial = shape[:2] if boxes is not None and boxes.shape[-1] == 4 else shape[:3]
         truth = arrays["gts"] if "gts" in arrays else np.zeros(spatial, np.uint8)
         i, j, k = arrays.get("spacing", np.ones(3)).astype(float).tolist()
-        return CaseData(arrays["imgs"], truth, (i, j, k), boxes)
+        return CaseData(arrays["imgs"], self._whole(truth), (i, j, k), boxes)
 
     def _volume(self) -> CaseData:
         image = read_image(self.path)
-        truth = read_image(self._truth).array
-        if truth.dtype.kind == "f":
-            truth = truth.astype(np.int32)
+        truth = read_image(self._truth)
+        apart = _apart_mm(image, truth)
+        if image.size_ijk == truth.size_ijk and apart > min(image.spacing_mm) / 2:
+            raise InputError(
+                f"{self.name}: the truth lies {apart:.1f} mm off the image at a corner: give both the same spacing, "
+                "origin and direction."
+            )
         i, j, k = image.spacing_mm
-        return CaseData(image.array, truth, (k, j, i))
+        return CaseData(image.array, self._whole(truth.array), (k, j, i))
+
+    def _whole(self, truth: NDArray[Any]) -> NDArray[np.integer[Any]]:
+        if truth.dtype.kind != "f":
+            return truth
+        if not np.array_equal(truth, np.rint(truth)):
+            raise InputError(f"{self.name}: the truth holds fractions, which are no labels: give whole numbers.")
+        return truth.astype(np.int32)
 
 
 def find_cases(folder: Path) -> list[Case]:
@@ -155,6 +166,14 @@ def find_cases(folder: Path) -> list[Case]:
     if not paths:
         raise InputError(f"{folder} holds no case: 2DBox_*.npz, 3DBox_*.npz, or NAME.nii.gz with NAME_seg.nii.gz.")
     return sorted((Case(_stem(path), path) for path in paths), key=lambda case: case.name)
+
+
+def _apart_mm(image: Volume, truth: Volume) -> float:
+    """The largest distance between where both have the image's corners, in mm."""
+    ends = [(0, size - 1) for size in image.size_ijk]
+    corners = np.stack(np.meshgrid(*ends), axis=-1).reshape(-1, 3)
+    first, other = (corners @ (one.direction * one.spacing_mm).T + one.origin_mm for one in (image, truth))
+    return float(np.linalg.norm(first - other, axis=1).max())
 
 
 def _stem(path: Path) -> str:
