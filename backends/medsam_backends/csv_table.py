@@ -32,6 +32,10 @@ class CsvForm:
     semicolons: bool = False
     mark: bool = False
 
+    def number(self, cell: str) -> float:
+        """The number in a cell; raises `ValueError` if there is none."""
+        return float(cell.replace(",", ".") if self.semicolons else cell)
+
 
 def read_csv(path: Path) -> tuple[CsvForm, list[CsvRow]]:
     """The rows that are not blank, the header among them; commas, semicolons or tabs are told by the first line.

@@ -56,6 +56,8 @@ def test_a_preset_in_capitals_is_the_preset(folder: Path) -> None:
 def test_a_window_needs_no_preset(folder: Path) -> None:
     [case] = read(folder, "image,box,level,width\na.nii.gz,1 2 3 4 5 6,40,400.5\n").cases
     assert (case.settings.preset, case.settings.level, case.settings.width) == ("manual", 40, 400.5)
+    assert [case] == list(read(folder, "image;box;level;width\na.nii.gz;1 2 3 4 5 6;40;400,5\n").cases)
+    assert read(folder, 'image,box,level,width\na.nii.gz,1 2 3 4 5 6,40,"1,000"\n').cases == ()
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t"])

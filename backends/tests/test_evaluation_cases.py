@@ -150,6 +150,9 @@ def test_tables_of_boxes_are_read_as_spreadsheets_save_them(tmp_path: Path, sepa
     text = "Case,Label,x0,y0,x1,y1\r\na,7,1,2,3.5,4\r\na,8,5,6,7,8\r\n,,,,,\r\n"
     (tmp_path / "t.csv").write_text(text.replace(",", separator), "utf-8-sig", newline="")
     assert read_table(tmp_path / "t.csv") == {"a": {7: (1, 2, 3.5, 4), 8: (5, 6, 7, 8)}}
+    if separator == ";":
+        (tmp_path / "t.csv").write_text((tmp_path / "t.csv").read_text("utf-8").replace(".", ","), "utf-8")
+        assert read_table(tmp_path / "t.csv")["a"][7] == (1, 2, 3.5, 4)
 
 
 @pytest.mark.parametrize("row", ["b,1,1,2,3", "b,one,1,2,3,4", "b,1,1,2,3,x", ",1,1,2,3,4", "a,7,1,2,3,4"])

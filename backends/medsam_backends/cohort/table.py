@@ -100,7 +100,7 @@ def read_table(path: Path, defaults: Settings, ending: str, folder: Path) -> Tab
                 raise PromptError(
                     f"The row has {len(cells)} cells, the header {len(header)}: put a cell with separators in quotes."
                 )
-            case = _case(line, row, path.parent, defaults, ending)
+            case = _case(line, row, form, path.parent, defaults, ending)
             _claim(case, taken, sources, folder)
             cases.append(case)
         except MedSAMLiteError as error:
@@ -133,7 +133,7 @@ def _images(base: Path, header: Sequence[str], rows: Sequence[CsvRow]) -> Iterat
     return (base / image for image in named if image)
 
 
-def _case(line: int, row: Mapping[str, str], base: Path, defaults: Settings, ending: str) -> Case:
+def _case(line: int, row: Mapping[str, str], form: CsvForm, base: Path, defaults: Settings, ending: str) -> Case:
     """The case of a row; raises a `MedSAMLiteError` that says what is wrong with it."""
     named = row.get("image", "")
     if not named:
@@ -147,7 +147,7 @@ def _case(line: int, row: Mapping[str, str], base: Path, defaults: Settings, end
     names = tuple(name.strip() for name in row.get("names", "").split(";")) if row.get("names") else ()
     check_names(names, boxes)
     output = row.get("output") or default_output(image, ending).name
-    return Case(line, image, named, boxes, names, _inside(output), _settings(row, defaults))
+    return Case(line, image, named, boxes, names, _inside(output), _settings(row, form, defaults))
 
 
 def _boxes(text: str) -> tuple[tuple[int, ...], ...]:
@@ -164,12 +164,12 @@ def _boxes(text: str) -> tuple[tuple[int, ...], ...]:
     return tuple(boxes)
 
 
-def _settings(row: Mapping[str, str], defaults: Settings) -> Settings:
+def _settings(row: Mapping[str, str], form: CsvForm, defaults: Settings) -> Settings:
     numbers = {}
     for name in _NUMBERS:
         if name in row:
             try:
-                numbers[name] = float(row[name])
+                numbers[name] = form.number(row[name])
             except ValueError:
                 raise PromptError(f"The {name} '{row[name]}' is not a number.") from None
     texts = {name: row[name] for name in _TEXTS if name in row}

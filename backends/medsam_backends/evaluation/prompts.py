@@ -102,7 +102,7 @@ def read_table(path: Path) -> Table:
     InputError
         If it cannot be read, has other columns, a row that is not understood, or two boxes for one label.
     """
-    _, rows = read_csv(path)
+    form, rows = read_csv(path)
     header = [name.lower() for name in rows[0][1]] if rows else []
     columns = next((names for names in _COLUMNS if {"case", "label", *names} <= set(header)), None)
     if columns is None or not rows[1:]:
@@ -111,7 +111,7 @@ def read_table(path: Path) -> Table:
     for line, cells in rows[1:]:
         row = {name: cell for name, cell in zip(header, cells, strict=False) if cell}
         try:
-            case, label, box = row["case"], int(row["label"]), tuple(float(row[name]) for name in columns)
+            case, label, box = row["case"], int(row["label"]), tuple(form.number(row[name]) for name in columns)
         except (KeyError, ValueError):
             raise InputError(f"{path}, line {line}, needs case, label and the numbers {' '.join(columns)}.") from None
         if label in table.setdefault(case, {}):
