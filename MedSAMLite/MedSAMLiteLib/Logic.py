@@ -40,6 +40,7 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
         ScriptedLoadableModuleLogic.__init__(self)
         VTKObservationMixin.__init__(self)
         Jobs.__init__(self)
+        self._parameters = None
         self.writer = SegmentWriter()
         self.history = SegmentHistory()
         self.engine = Engine(self.getParameterNode().cacheMegabytes << 20)
@@ -50,7 +51,10 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
 
     def getParameterNode(self):
         """The scene's `MedSAMLiteParameterNode`; made anew after a scene was closed."""
-        return MedSAMLiteParameterNode(super().getParameterNode())
+        node = super().getParameterNode()
+        if self._parameters is None or self._parameters.parameterNode is not node:
+            self._parameters = MedSAMLiteParameterNode(node)  # observes the node once for every parameter
+        return self._parameters
 
     def close(self):
         """Cancel all jobs, end the thread and free the model; the logic cannot be used afterwards."""
@@ -58,6 +62,7 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
         self.worker.close()
         self.engine.close()
         self.history.forget()
+        self._parameters = None
 
     # Boxes
 
@@ -267,6 +272,7 @@ class MedSAMLiteLogic(Jobs, ScriptedLoadableModuleLogic, VTKObservationMixin):
     # Scene
 
     def onSceneStartClose(self, caller=None, event=None):
+        self._parameters = None
         self.worker.cancelAll()
         self.engine.forget()
         self.history.forget()
