@@ -39,11 +39,11 @@ class MedSAMLite(ScriptedLoadableModule):
 
 
 def onStartupCompleted():
-    """Sample data and the Segment Editor effect, once Slicer can take them."""
+    """The Segment Editor effect and sample data, once Slicer can take them."""
     from MedSAMLiteLib.SampleData import registerSampleData
 
+    registerEffect()  # first: an application may come without the module Sample Data
     registerSampleData(os.path.join(os.path.dirname(__file__), "Resources", "Icons"))
-    registerEffect()
 
 
 def registerEffect():
