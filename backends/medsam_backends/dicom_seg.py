@@ -120,7 +120,7 @@ def _segmentation(headers: Sequence[Any], segments: Sequence[NamedMask], volume:
         pixel_measures=hd.PixelMeasuresSequence(
             pixel_spacing=[float(value) for value in headers[0].PixelSpacing],
             slice_thickness=headers[0].SliceThickness,
-            spacing_between_slices=float(volume.spacing_mm[2]) if len(headers) > 1 else None,
+            spacing_between_slices=float(volume.spacing_mm[2]),
         ),
         omit_empty_frames=any(segment.mask.any() for segment in segments),  # there must be a frame
         content_label="SEGMENTATION",

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from cases import BRICK_BOX, SHAPE, brick, process, save
+from dicom_series import write_series
 from medsam_backends.cli.main import main
 from PIL import Image
 
@@ -177,6 +178,14 @@ def test_a_modality_that_the_file_does_not_tell_can_be_given(here: Path) -> None
     for modality, preset in (("CT", "abdomen"), ("PT", "pet"), ("MR", "mr")):
         options = ["--modality", modality, "--report", "r.json", "--output", "o.nrrd", "--force"]
         assert segment("a.nrrd", "--box", *BRICK_BOX, *options) == 0
+        assert json.loads((here / "r.json").read_text())["preset"] == preset
+
+
+def test_the_modality_of_a_dicom_image_chooses_the_preset(here: Path) -> None:
+    write_series(here / "series", brick(), t0008_0060="PT")
+    for given, preset in (([], "pet"), (["--modality", "MR"], "mr")):
+        options = [*given, "--report", "r.json", "--output", "o.nrrd", "--force"]
+        assert segment("series", "--box", *BRICK_BOX, *options) == 0
         assert json.loads((here / "r.json").read_text())["preset"] == preset
 
 

@@ -135,8 +135,10 @@ def test_the_order_of_the_slices_is_that_of_the_patient(tmp_path: Path) -> None:
 def test_one_dicom_file_is_a_source_too(tmp_path: Path) -> None:
     folder = write_series(tmp_path / "s", brick()[:1])
     volume = read_image(next(folder.iterdir()))
-    write_segmentation(tmp_path / "s.dcm", [NamedMask("a", np.ones((1, 2, 2), bool))], volume)
-    assert hd.seg.segread(tmp_path / "s.dcm").pixel_array.sum() == 4
+    write_segmentation(tmp_path / "s.dcm", [NamedMask("\t", np.ones((1, 2, 2), bool))], volume)
+    made = hd.seg.segread(tmp_path / "s.dcm")
+    assert made.pixel_array.sum() == 4
+    assert made.SegmentSequence[0].SegmentLabel == "Segment 1", "an empty name may not be written"
 
 
 def test_identifiers_that_were_taken_away_are_made_anew_and_told(tmp_path: Path) -> None:

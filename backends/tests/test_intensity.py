@@ -60,6 +60,8 @@ def test_mr_takes_percentiles_of_the_foreground_and_keeps_zero() -> None:
         (ct(), None, "abdomen"),
         (ct().astype(np.float64), None, "abdomen"),
         (ct() + np.float32(0.5), None, "mr"),
+        (np.minimum(ct().astype(np.int32) * 40, 1000), None, "mr"),
+        (np.maximum(ct().astype(np.int32) * 40, -1000), None, "mr"),
         (np.abs(ct()), "CT", "abdomen"),
         (ct(), "MR", "mr"),
         (np.abs(ct()), None, "mr"),
@@ -85,6 +87,8 @@ def test_8_bit_pictures_pass_untouched_and_opacity_is_dropped() -> None:
 def test_16_bit_colour_is_stretched_over_all_its_values() -> None:
     volume = np.array([[[[0, 100, 200], [300, 400, 1000]]]], np.uint16)
     assert fit(volume).apply(volume[0]).max() == 255
+    opaque = np.concatenate([volume, np.full((1, 1, 2, 1), 65535, np.uint16)], axis=3)
+    np.testing.assert_array_equal(fit(opaque).apply(opaque[0]), fit(volume).apply(volume[0]))
 
 
 def test_manual_and_display_take_level_and_width() -> None:
@@ -165,6 +169,14 @@ def test_a_large_volume_is_sampled_evenly() -> None:
     volume[:, :, 0] = 30000  # a column that a careless stride would meet always or never
     transform = fit(np.asfortranarray(volume), "mr")
     assert (transform.low, transform.high) == (pytest.approx(6, abs=1), pytest.approx(999, abs=2))
+
+
+@pytest.mark.parametrize(("shape", "period"), [((1, 1500, 2000), 2), ((40, 256, 256), 3)])
+def test_a_pattern_of_lines_is_sampled_whole(shape: tuple[int, int, int], period: int) -> None:
+    across = np.arange(shape[1] * shape[2]) % period
+    volume = np.broadcast_to((100 + across).astype(np.uint16).reshape(shape[1:]), shape)
+    transform = fit(volume, "mr")
+    assert (transform.low, transform.high) == (100, 99 + period)
 
 
 @given(
