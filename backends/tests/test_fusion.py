@@ -11,6 +11,7 @@ from medsam_backends.boxes import VoxelBox
 from medsam_backends.errors import Cancelled, ModelError
 from medsam_backends.folder_backend import open_folder
 from medsam_backends.manifest import read_manifest
+from medsam_backends.named_session import NamedSession
 from medsam_backends.propagation import CubeView
 from medsam_backends.runtimes import available_runtimes
 from medsam_backends.segmenter import Target, VolumeSegmenter
@@ -64,6 +65,19 @@ def test_clicks_reach_the_network_on_their_own_side(tmp_path: Path) -> None:
     after = segmenter.correct(segment, 15, Prompt(BOX.plane("k")[0], clicks), rule="views").full(array.shape)
     assert after[15, 15, 15] and not after[15, 18, 19]
     np.testing.assert_array_equal(after[8], before[8])
+
+
+def test_the_network_is_shown_what_it_was_trained_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = open_folder(tiny_models.add_fusion(tiny_models.window_model(tmp_path / "m"))).fusion
+    fed: dict[str, np.ndarray] = {}
+    answer = {"change": np.zeros((1, 1, *[tiny_models.GRID] * 3), np.float32)}
+    monkeypatch.setattr(NamedSession, "run", lambda self, feeds: fed.update(feeds) or answer)
+    cubes = np.random.default_rng(0).random((5, *[tiny_models.GRID] * 3), np.float32)
+    assert network is not None
+    network(CubeView(cubes[0], cubes[1], cubes[2], (2.0, 0.5, 1.0), cubes[3:]))
+    np.testing.assert_array_equal(fed["scale"], [[1, -1, 0]])
+    np.testing.assert_array_equal(np.stack([fed[name] for name in ("picture", "valid", "logits")])[:, 0, 0], cubes[:3])
+    np.testing.assert_array_equal(fed["clicks"], cubes[None, 3:])
 
 
 def test_a_closed_model_cannot_be_used(tmp_path: Path) -> None:
