@@ -92,6 +92,17 @@ def test_the_tables_have_the_form_of_the_cohorts_own(here: Path) -> None:
     assert (segment["name"], segment["volume_ml"]) == ("Läsion", "4,104")
 
 
+def test_a_log_hears_how_far_the_cohort_is(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table("image,box\n" + f"a.nii.gz,{BOX}\nb.nrrd,{BOX}\n")
+    assert batch() == 0
+    assert "cases done" not in capsys.readouterr().err, "within the first minute"
+    monkeypatch.setattr("medsam_backends.cli.progress_bar._LINES_S", 0.0)
+    assert batch(output="again") == 0
+    assert capsys.readouterr().err.splitlines()[-2:] == ["1 of 2 cases done", "2 of 2 cases done"]
+
+
 def test_failures_name_images_and_outputs_as_the_table_does(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "deep").mkdir()
     (here / "deep" / "empty.nrrd").touch()
@@ -158,7 +169,7 @@ def test_what_was_made_otherwise_is_refused_and_made_again_by_force(
     assert batch() == 1
     assert f"was made with other settings ({told})" in rows("failed.csv")[0]["reason"]
     assert Path("out/a.seg.nrrd").read_bytes() == before
-    assert batch("--force") == 0
+    assert batch(output="again") == 0
     assert [row["state"] for row in rows("batch.csv")] == ["made"] and rows("failed.csv") == []
     assert batch() == 0
     assert [row["state"] for row in rows("batch.csv")] == ["kept"]
@@ -171,7 +182,7 @@ def test_a_file_of_somebody_else_is_not_replaced(here: Path) -> None:
     assert batch() == 1
     assert "a.seg.nrrd exists: choose another folder" in rows("failed.csv")[0]["reason"]
     assert Path("out/a.seg.nrrd").read_text() == "mine" and Path("out/b.seg.nrrd").is_file()
-    assert batch("--force") == 0
+    assert batch(output="again") == 0
     assert Path("out/a.seg.nrrd").read_bytes().startswith(b"NRRD")
 
 

@@ -87,7 +87,7 @@ def test_a_failing_case_never_stops_the_rest(data: Path, capsys: pytest.CaptureF
     [failed] = written(data, "failures.csv")
     assert failed["case"] == "2DBox_CT_broken_1"
     assert failed["reason"] == "2DBox_CT_broken_1.npz is not an .npz file, or is damaged."
-    assert "1 cases failed" in capsys.readouterr().err
+    assert "1 case failed, see" in capsys.readouterr().err
     (data / "2DBox_CT_broken_1.npz").unlink()
     assert command(data, "--model", "ellipse") == 0 and written(data, "failures.csv") == []
 

@@ -141,7 +141,7 @@ def _run(todo: Plan, folder: Path, crew: AbstractContextManager[Crew | None], re
 
 def _say(todo: Plan, made: Sequence[Outcome], failed: Sequence[Problem]) -> None:
     if failed:
-        click.echo(f"{len(failed)} cases failed:", err=True)
+        click.echo(f"{len(failed)} case{'' if len(failed) == 1 else 's'} failed:", err=True)
         _list(sorted(failed, key=lambda problem: problem.line))
     done = len(made)
     kept = f", {len(todo.kept)} of them before" if todo.kept else ""

@@ -74,6 +74,6 @@ def command(
     except KeyboardInterrupt:
         return say_interrupted()
     click.echo(f"Written to {output}")
-    if result.failures:
-        click.echo(f"{len(result.failures)} cases failed, see {output / 'failures.csv'}", err=True)
+    if failed := len(result.failures):
+        click.echo(f"{failed} case{'' if failed == 1 else 's'} failed, see {output / 'failures.csv'}", err=True)
     return 1 if result.failures else 0

@@ -1,14 +1,20 @@
-"""Progress bars, on a terminal only: slices done and time left, bytes come and speed."""
+"""How far the work is: bars on a terminal; elsewhere nothing, but a line a minute about a cohort."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import click
 
 from ..segmenter import Progress
 
 __all__ = ["cases_bar", "download_bar", "progress_bar"]
+
+_LINES_S = 60.0
+"""Seconds between lines about a cohort in a log."""
 
 
 @contextmanager
@@ -35,9 +41,9 @@ def progress_bar() -> Iterator[Callable[[Progress], None] | None]:
 
 @contextmanager
 def cases_bar(total: int) -> Iterator[Callable[[], None]]:
-    """What is to be called after every one of `total` cases; does nothing when standard error is no terminal."""
+    """What is to be called after every one of `total` cases; a line a minute when standard error is no terminal."""
     if not sys.stderr.isatty():
-        yield lambda: None
+        yield _cases_lines(total)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -47,6 +53,20 @@ def cases_bar(total: int) -> Iterator[Callable[[], None]]:
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda: bar.advance(task)
+
+
+def _cases_lines(total: int) -> Callable[[], None]:
+    """For logs of jobs that nobody watches."""
+    done, said = 0, time.monotonic()
+
+    def step() -> None:
+        nonlocal done, said
+        done += 1
+        if time.monotonic() - said >= _LINES_S:
+            said = time.monotonic()
+            click.echo(f"{done} of {total} cases done", err=True)
+
+    return step
 
 
 @contextmanager
