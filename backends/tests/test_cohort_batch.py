@@ -169,7 +169,7 @@ def test_what_was_made_otherwise_is_refused_and_made_again_by_force(
     assert batch() == 1
     assert f"was made with other settings ({told})" in rows("failed.csv")[0]["reason"]
     assert Path("out/a.seg.nrrd").read_bytes() == before
-    assert batch(output="again") == 0
+    assert batch("--force") == 0
     assert [row["state"] for row in rows("batch.csv")] == ["made"] and rows("failed.csv") == []
     assert batch() == 0
     assert [row["state"] for row in rows("batch.csv")] == ["kept"]
@@ -182,7 +182,7 @@ def test_a_file_of_somebody_else_is_not_replaced(here: Path) -> None:
     assert batch() == 1
     assert "a.seg.nrrd exists: choose another folder" in rows("failed.csv")[0]["reason"]
     assert Path("out/a.seg.nrrd").read_text() == "mine" and Path("out/b.seg.nrrd").is_file()
-    assert batch(output="again") == 0
+    assert batch("--force") == 0
     assert Path("out/a.seg.nrrd").read_bytes().startswith(b"NRRD")
 
 
