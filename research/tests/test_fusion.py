@@ -15,7 +15,7 @@ from medsam_backends.propagation.click_cubes import paint_clicks
 from medsam_research.data.volumes import Volume
 from medsam_research.fusion.export import add_fusion
 from medsam_research.fusion.network import Fusion
-from medsam_research.fusion.prepare import GRID, sample_of, write_samples
+from medsam_research.fusion.prepare import GRID, drawn_box, sample_of, write_samples
 from medsam_research.fusion.samples import Samples
 from medsam_research.fusion.train import fusion_loss
 from medsam_research.fusion.train import main as train
@@ -48,11 +48,24 @@ def test_a_sample_shows_the_object_in_its_cube(samples: Path) -> None:
     batch = Samples(samples).batch(np.arange(4))
     truth = batch["truth"] > 0.5
     assert truth.shape == (4, 1, GRID, GRID, GRID)
-    # an ellipsoid that fills the box: pi / 6 of it, the box being 1 / 1.4 of the cube along each axis, or a little less
-    assert (truth.float().mean((1, 2, 3, 4)) > 0.5 * np.pi / 6 / 1.4**3).all()
+    # an ellipsoid that fills the box: pi / 6 of it, the box being 1 / 1.4 of the cube along each axis, and the object
+    # at least 1 / 1.5 of a box that is drawn widely
+    assert (truth.float().mean((1, 2, 3, 4)) > 0.95 * np.pi / 6 / 1.4**3 / 1.5**3).all()
     inside, outside = batch["picture"][truth].mean(), batch["picture"][~truth & (batch["valid"] > 0.9)].mean()
     assert 45 < inside - outside < 65
     assert dice_scores(batch["views"].flatten(2, 3), batch["truth"].flatten(2, 3)).min() > 0.8
+
+
+def test_boxes_are_drawn_with_care_or_with_room_on_every_side() -> None:
+    rng = np.random.default_rng(0)
+    boxes = [drawn_box(rng, [(20, 40), (50, 90), (30, 100)], (60, 128, 128)) for _ in range(400)]
+    ends = np.array([box for box in boxes if box is not None], float)
+    room = np.stack([[20, 50, 30] - ends[..., 0], ends[..., 1] - [40, 90, 100]], 2) / [[[20], [40], [70]]]
+    assert len(ends) == 400 and room.min() >= -0.05 and room.max() <= 0.26
+    wide = room.max(2)[:, 0] > 0.14  # more slices than with care, which moves them 2.56 at most
+    assert 0.25 < wide.mean() < 0.45
+    assert room[wide].mean() > 2 * room[~wide].mean()
+    assert drawn_box(rng, [(20, 22), (50, 90), (30, 100)], (60, 128, 128)) is None
 
 
 def test_variation_keeps_picture_and_truth_together(samples: Path) -> None:

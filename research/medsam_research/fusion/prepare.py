@@ -27,7 +27,7 @@ from medsam_research.data.volume_files import open_volumes
 from medsam_research.data.volumes import Labelled, Volume, random_window
 from medsam_research.models.planes import BOX_HALF
 
-__all__ = ["GRID", "SCALE", "main", "sample_of", "write_samples"]
+__all__ = ["GRID", "SCALE", "drawn_box", "main", "sample_of", "write_samples"]
 
 log = logging.getLogger(__name__)
 GRID, SCALE = 32, BOX_HALF
@@ -94,7 +94,7 @@ def sample_of(
     """Picture, views, truth (G, G, G) uint8 and the cube's scale; None for objects too flat for views across."""
     labels = np.moveaxis(volume.labels, axis, 0)
     places = [found.places[axis], *(found.places[i] for i in range(3) if i != axis)]
-    box = _loose(rng, [(place.start, place.stop) for place in places], labels.shape)
+    box = drawn_box(rng, [(place.start, place.stop) for place in places], labels.shape)
     if box is None:
         return None
     pixels = np.ascontiguousarray(np.moveaxis(_bytes(rng, volume), axis, 0))
@@ -115,10 +115,10 @@ def sample_of(
     }
 
 
-def _loose(
+def drawn_box(
     rng: np.random.Generator, tight: Sequence[tuple[int, int]], shape: tuple[int, ...]
 ) -> list[tuple[int, int]] | None:
-    """The box, its sides moved out as by hand; None if its slices are too few to look across.
+    """The `tight` box (start, stop) along each axis, its sides moved out as by hand; None if it has under four slices.
 
     Drawn with care, its first and last slice are mostly exact; drawn widely, it leaves room there, too.
     """
