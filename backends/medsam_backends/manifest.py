@@ -158,7 +158,7 @@ def read_description(folder: Path) -> Any:
     path = folder / "model.json"
     try:
         return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ModelError(f"{folder} is not a model folder: it has no model.json.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as JSON ({error}): install the model again.") from None

@@ -108,8 +108,10 @@ def test_a_description_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_description_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="has no model.json"):
-        read_manifest(tmp_path)
+    folder = tiny_models.sam_model(tmp_path / "m")
+    for wrong in (tmp_path, folder / "model.json"):
+        with pytest.raises(ModelError, match="is not a model folder: it has no model.json"):
+            read_manifest(wrong)
 
 
 def test_a_file_that_was_changed_is_refused(tmp_path: Path) -> None:
