@@ -57,8 +57,8 @@ def side_views(main: SliceMaps, slices: int) -> list[SideView]:
         model = main.model.view(across)
         asked = spread(*box[across], slices)
         maps = SliceMaps(_request(box, across), model, _region(voxels, across, model), asked)
-        weights = _interpolation(asked, voxels[across])
-        views.append(SideView(maps, weights, _plane_axes(across)[0] == axis, across == rows, request.first))
+        weights, from_rows = _interpolation(asked, voxels[across]), _plane_axes(across)[0] == axis
+        views.append(SideView(maps, weights, from_rows=from_rows, to_rows=across == rows, start=request.first))
     return views
 
 
