@@ -153,7 +153,7 @@ class VolumeSlices:
         """
         if not self.cancelled():
             embed = functools.partial(self._embedding_unless_cancelled, index)
-            self._ahead.expect((self.axis, index), prompt, embed, self.key(index) in self._cache)
+            self._ahead.expect((self.axis, index, prompt.box), prompt, embed, self.key(index) in self._cache)
 
     def forget_expected(self) -> None:
         """Give up what was expected and is not being worked on yet, on this axis and the views of others."""
@@ -167,7 +167,7 @@ class VolumeSlices:
         Cancelled
             If the user cancelled.
         """
-        expected = self._ahead.take((self.axis, index))
+        expected = self._ahead.take((self.axis, index, prompts[0].box) if prompts else None)
         self.check_cancelled()
         if expected is None:
             return self._decode(self.embedding(index), prompts)

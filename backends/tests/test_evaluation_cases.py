@@ -122,6 +122,7 @@ def test_boxes_round_the_truth_are_edges_or_voxels() -> None:
     assert Boxes("loose").of(CASE, picture()) == {3: (25, 18, 85, 42), 7: (194.4, 97.2, 256, 128)}
     assert Boxes("tight").of(CASE, volume()) == {1: (8, 6, 4, 19, 24, 12)}
     assert Boxes("loose").of(CASE, volume()) == {1: (7, 4, 3, 20, 26, 13)}, "whole voxels, slices too"
+    assert Boxes("looser").of(CASE, volume()) == {1: (6, 2, 2, 21, 28, 14)}
 
 
 def test_jitter_is_seeded_and_moves_sides_out_by_five_at_most() -> None:

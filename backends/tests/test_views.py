@@ -16,7 +16,7 @@ from medsam_backends.propagation.region import Region
 from medsam_backends.slices import SliceStack
 from medsam_backends.types import Point, Prediction, Prompt
 
-PLAIN = Views(along=100, across=100, weight=1, smooth=0, shape=0)
+PLAIN = Views(along=100, across=100, weight=1, smooth=0, shape=0, tighter=0)
 
 
 def affine(slopes: Sequence[float]) -> np.ndarray:
@@ -55,7 +55,7 @@ def test_all_views_agree_on_where_a_voxel_is(slopes: tuple[float, float, float],
 @pytest.mark.parametrize("axis", AXES)
 def test_a_few_slices_stand_for_all_where_the_object_changes_evenly(axis: Axis) -> None:
     field, model = affine((0.3, -0.2, 0.25)), FieldModel(lambda _: affine((0.3, -0.2, 0.25)), axis)
-    found = volume(segment(Views(along=6, across=5, weight=1, smooth=0, shape=0), model), axis)
+    found = volume(segment(Views(along=6, across=5, weight=1, smooth=0, shape=0, tighter=0), model), axis)
     assert len(model.asked) == len(set(model.asked)) == 6 + 5 + 5, "every slice is asked once"
     middle = (slice(2, -2),) * 3  # the outermost asked slices hold to the ends
     clear = np.abs(inside(field)[middle]) > 1e-4
@@ -165,7 +165,7 @@ def test_slices_of_all_views_are_announced_and_asked_evenly_over_the_progress() 
     diary: list[tuple[str, Axis, int, float | None]] = []
     edges, first, last = BOX.plane("k")
     done = []
-    for _ in Views(along=12, across=8)(Request(edges, first, last), Diary("k", diary)):
+    for _ in Views(along=12, across=8, tighter=0)(Request(edges, first, last), Diary("k", diary)):
         done.append(sum(what == "asked" for what, *_ in diary))
     total = 12 + 8 + 8
     np.testing.assert_allclose(done[:12], total * np.arange(1, 13) / 12, atol=1)
@@ -201,6 +201,11 @@ def test_slices_already_known_are_left_alone() -> None:
 def test_spread_takes_centres_of_equal_parts() -> None:
     assert spread(10, 20, 5) == (11, 13, 15, 17, 19)
     assert spread(3, 6, 12) == (3, 4, 5)
+
+
+def test_spread_takes_the_nearest_of_those_it_may_choose_from() -> None:
+    assert spread(10, 20, 5, among=(5, 10, 14, 18, 19, 25)) == (10, 14, 18, 19)
+    assert spread(10, 20, 2, among=(5, 25)) == (12, 17), "none of them lies there"
 
 
 class Brightness:

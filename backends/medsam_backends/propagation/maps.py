@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,10 +19,12 @@ __all__ = ["SliceMaps", "spread"]
 Logits = NDArray[np.float32]
 
 
-def spread(first: int, end: int, count: int) -> tuple[int, ...]:
-    """At most `count` indices at the centres of equal parts of ``first..end - 1``."""
+def spread(first: int, end: int, count: int, among: Sequence[int] = ()) -> tuple[int, ...]:
+    """At most `count` indices at the centres of equal parts of ``first..end - 1``; the nearest of `among`, if given."""
     count = min(count, end - first)
-    return tuple(int(first + (n + 0.5) * (end - first) / count) for n in range(count))
+    centres = [int(first + (n + 0.5) * (end - first) / count) for n in range(count)]
+    there = [n for n in among if first <= n < end]
+    return tuple(sorted({min(there, key=lambda n: abs(n - at)) for at in centres})) if there else tuple(centres)
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,17 +46,17 @@ class SideView:
         return values if self.to_rows else values.T
 
 
-def side_views(main: SliceMaps, slices: int) -> list[SideView]:
-    """The two views across `main`, of at most `slices` slices each, still to be asked."""
+def side_views(main: SliceMaps, slices: int, among: Sequence[Sequence[int]] = ((), ())) -> list[SideView]:
+    """The two views across `main`, of at most `slices` slices each, of those `among` if given, still to be asked."""
     request, region = main.request, main.region
     axis, (rows, columns) = main.model.axis, _plane_axes(main.model.axis)
     x0, y0, x1, y1 = (round(edge) for edge in request.box)
     box: dict[Axis, Range] = {axis: (request.first, request.last + 1), rows: (y0, y1), columns: (x0, x1)}
     voxels: dict[Axis, Range] = {**box, rows: (region.y0, region.y1), columns: (region.x0, region.x1)}
     views = []
-    for across in (rows, columns):
+    for across, known in zip((rows, columns), among, strict=True):
         model = main.model.view(across)
-        asked = spread(*box[across], slices)
+        asked = spread(*box[across], slices, known)
         maps = SliceMaps(_request(box, across), model, _region(voxels, across, model), asked)
         weights, from_rows = _interpolation(asked, voxels[across]), _plane_axes(across)[0] == axis
         views.append(SideView(maps, weights, from_rows=from_rows, to_rows=across == rows, start=request.first))
