@@ -176,7 +176,8 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
         self.scriptedEffect.saveStateForUndo()
         add = slicer.qSlicerSegmentEditorAbstractEffect.ModificationModeAdd
         self.scriptedEffect.modifySelectedSegmentByLabelmap(image, add)
-        self._say(_("Added, confidence {confidence:.2f}.").format(confidence=segment.confidence))
+        added = _("Added, confidence {confidence:.2f}.").format(confidence=segment.confidence)
+        self._say(" ".join([added, *segment.messages]))
 
     def _onReference(self, image):
         """On the segmentation's own geometry: on another, the segment would be resampled and masks not obeyed."""

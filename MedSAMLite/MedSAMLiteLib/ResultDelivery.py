@@ -131,6 +131,7 @@ def _write(item, node, writer, history, overlap):
         reports=segment.slices,
         keys=dict(segment.target.keys),
         label=segment.label,
+        messages=segment.messages,
     )
     record.attach(node.GetSegmentation().GetSegment(identifier))
     box.setResult(node, identifier)

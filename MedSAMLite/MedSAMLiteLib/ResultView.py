@@ -50,7 +50,8 @@ class ResultView:
         text = _("{name}: {ml:.2f} ml, mean {mean:.1f}{unit}, confidence {confidence:.2f}")
         if not statistics["ml"]:
             text = _("{name}: no object was found in the box. Look at the window and at the box, or correct a slice.")
-        self.ui.resultLabel.setText(text.format(name=box.name, unit=unit, **statistics))
+        text = text.format(name=box.name, unit=unit, **statistics)
+        self.ui.resultLabel.setText(" ".join([text + ".", *record.messages]) if record.messages else text)
         links = [f'<a href="{r.index}">{r.index}</a> ({r.confidence:.2f})' for r in record.leastCertain(_LINKS)]
         self.ui.uncertainLabel.setText(_("Least certain slices: {links}").format(links=", ".join(links)))
 

@@ -26,7 +26,7 @@ class SegmentRecord:
     box, drawn : six voxel-inclusive numbers as text: the box that was segmented, and as the user had drawn it
     reports : a `SliceReport` for every slice
     keys : prompts of the slice where the user drew and of corrected ones, by slice; without prior masks
-    label : see `Segment`
+    label, messages : see `Segment`
     """
 
     model: str
@@ -39,6 +39,7 @@ class SegmentRecord:
     reports: tuple = ()
     keys: dict = field(default_factory=dict)
     label: int = 1
+    messages: tuple = ()
 
     @classmethod
     def of(cls, segment):
@@ -74,8 +75,9 @@ def _read(raw):
     VoxelBox.from_sequence([int(number) for number in raw["box"].split()])
     reports = tuple(SliceReport(int(i), float(sure), int(pixels), *more) for i, sure, pixels, *more in raw["reports"])
     keys = {int(index): _promptFrom(key) for index, key in raw["keys"].items()}
-    label = int(raw.get("label", 1))
-    return {**raw, "confidence": float(raw["confidence"]), "reports": reports, "keys": keys, "label": label}
+    label, messages = int(raw.get("label", 1)), tuple(str(text) for text in raw.get("messages", ()))
+    found = {"confidence": float(raw["confidence"]), "reports": reports, "keys": keys}
+    return {**raw, **found, "label": label, "messages": messages}
 
 
 def _promptTo(prompt):

@@ -24,6 +24,7 @@ from .errors import PromptError
 from .intensity import IntensityTransform, fit
 from .mask_crops import MaskCrops
 from .propagation import Request, SliceResult, get_rule
+from .propagation.either_box import ROOM
 from .segment import Progress, Segment, SliceReport, Target
 from .slices import SliceStack
 from .types import Prediction, Prompt
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_CACHE_BYTES", "Progress", "Segment", "SliceReport", "Target", "VolumeSegmenter"]
 
 DEFAULT_CACHE_BYTES = 512 * 2**20
+_ROOM = "The box seems to leave room round the object, so a tighter box counted more: look whether all of it is there."
 
 
 def _never() -> bool:
@@ -200,6 +202,8 @@ class VolumeSegmenter:
             self.model.cancelled = _never  # a preview that follows is not of this run
         crop, (first, row, column) = crops.together()
         i, j, k = self.stack.to_volume_index(first, row, column)
+        if any(report.note == ROOM for report in reports.values()):
+            messages = (*messages, _ROOM)
         return Segment(
             target.name,
             target,

@@ -10,7 +10,11 @@ from field_model import SHAPE, FieldModel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from medsam_backends.boxes import AXES, Axis, VoxelBox
+from medsam_backends.phantom import make_phantom
 from medsam_backends.propagation import Request, Views
+from medsam_backends.propagation.either_box import ROOM
+from medsam_backends.registry import open_model
+from medsam_backends.segmenter import Target, VolumeSegmenter
 from medsam_backends.types import Point, Prediction, Prompt
 
 OBJECT = VoxelBox(5, 4, 3, 14, 13, 12)  # ten voxels each way
@@ -87,6 +91,13 @@ def test_the_confidence_is_of_both_boxes_as_they_count() -> None:
     assert results[first].confidence == pytest.approx(0.5), "the tighter box does not reach this slice"
 
 
+@pytest.mark.parametrize("gain, note", [(0.1, ""), (0.15, ROOM)])
+def test_a_slice_tells_when_the_tighter_box_counts_more(gain: float, note: str) -> None:
+    edges, first, last = LOOSE.plane("k")
+    results = {result.index: result for result in RULE(Request(edges, first, last), Filler({12: 0.5, 10: 0.5 + gain}))}
+    assert {results[n].note for n in range(OBJECT.k0, OBJECT.k1 + 1)} == {note}
+
+
 def test_the_tighter_box_looks_at_no_further_slices_and_at_half_as_many() -> None:
     model = Filler({12: 0.5, 10: 0.8})
     found(LOOSE, model, Views(along=8, across=6))
@@ -133,3 +144,22 @@ def test_a_box_of_few_slices_or_few_voxels_has_no_tighter_one() -> None:
     np.testing.assert_array_equal(found(flat, Filler({12: 0.1})), filled(flat))
     small = VoxelBox(4, 3, 5, 7, 6, 8)  # a tenth of four voxels is none
     np.testing.assert_array_equal(found(small, Filler({4: 0.1})), filled(small))
+
+
+@pytest.mark.parametrize("model", ["medsamlite-repvit", "medsamlite-efficientvit"])
+def test_the_bundled_models_tell_of_room_and_take_less_of_it(model: str) -> None:
+    phantom = make_phantom((128, 90, 40), (2.7, 2.7, 5.0))
+    truth, array = phantom.truth("lesion"), phantom.volume.array
+    segmenter = VolumeSegmenter(open_model(model), array, modality="CT")
+    [close, loose] = segmenter.segment([Target(VoxelBox(*phantom.box("lesion", slack=n))) for n in (0, 6)])
+    assert not close.messages and "room" in " ".join(loose.messages)
+    edges, first, last = loose.target.box.plane("k")
+    alone = {r.index: r.mask for r in Views(tighter=0)(Request(edges, first, last), segmenter.model)}
+    wrong = [np.count_nonzero(mask ^ truth) for mask in (loose.full(array.shape), stacked(alone))]
+    assert wrong[0] < 0.8 * wrong[1]
+
+
+def stacked(masks: dict[int, np.ndarray]) -> np.ndarray:
+    """Masks (H, W) by slice of the phantom's 40 as one array."""
+    size = next(iter(masks.values())).shape
+    return np.stack([masks.get(n, np.zeros(size, bool)) for n in range(40)])

@@ -257,6 +257,15 @@ def test_a_box_dragged_or_renamed_elsewhere_is_followed(panel, view):
     settle(panel)
 
 
+def test_what_the_segmenter_has_to_say_is_shown_with_the_result(panel, view, volume):
+    slicer.util.updateVolumeFromArray(volume, np.full_like(slicer.util.arrayFromVolume(volume), 7))
+    box = draw(panel, view)
+    panel.ui.applyButton.click()
+    settle(panel)
+    assert "no contrast" in panel.ui.resultLabel.text()
+    assert panel.logic.recordOf(box).messages and panel.ui.resultLabel.text().startswith(box.name)
+
+
 def test_an_empty_result_says_so(panel, view):
     box = draw(panel, view)
     panel.ui.applyButton.click()

@@ -15,6 +15,7 @@ RECORD = SegmentRecord(
     reports=(SliceReport(3, 0.5, 8, "a note"), SliceReport(4, 1.0, 9, key=True)),
     keys={3: Prompt((1.0, 2.0, 5.0, 6.0), points=(Point(2.0, 3.0, False),), position=-1.0)},
     label=3,
+    messages=("The box is large.", "So is the object."),
 )
 
 
@@ -35,13 +36,13 @@ def test_a_record_comes_back():
     found = recordOf(tagOf(RECORD))
     assert (found.reports, found.confidence, found.box) == (RECORD.reports, 0.75, "1 2 3 4 5 6")
     assert (found.keys[3].points, found.keys[3].position) == (RECORD.keys[3].points, -1.0)
-    assert found.label == 3
+    assert (found.label, found.messages) == (3, RECORD.messages)
 
 
-def test_a_record_of_before_there_was_a_label_is_read():
+def test_a_record_of_before_there_were_labels_and_messages_is_read():
     raw = json.loads(tagOf(RECORD))
-    del raw["label"]
-    assert recordOf(json.dumps(raw)).label == 1
+    del raw["label"], raw["messages"]
+    assert (recordOf(json.dumps(raw)).label, recordOf(json.dumps(raw)).messages) == (1, ())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"version": 1}', '{"version": 2}'])
@@ -57,6 +58,7 @@ def test_a_tag_that_is_no_record_is_none(text):
         *(("reports", None), ("reports", [3]), ("reports", [[3]]), ("reports", [["x", 1, 1]])),
         *(("reports", [[float("inf"), 1, 1]]), ("keys", []), ("keys", {"x": {}}), ("keys", {"3": None})),
         ("label", "first"),
+        ("messages", 3),
         ("keys", {"3": {"box": [4, 4, 4, 4], "points": [], "position": None}}),
     ],
 )

@@ -23,11 +23,13 @@ from .viewed_object import ViewedObject
 if TYPE_CHECKING:
     from .views import Views
 
-__all__ = ["EitherBox"]
+__all__ = ["ROOM", "EitherBox"]
 
 _ODDS, _GAIN = math.exp(-2.5), 0.05
 """How likely the tighter box is before anybody looks, to the drawn one, and the confidence that makes it e times as
 likely; chosen on training volumes, their boxes drawn with care and with room on all sides."""
+ROOM = "room in the box"
+"""Note of the slices on which a tighter box counts more than the one that was drawn."""
 
 
 @dataclass(eq=False)
@@ -96,8 +98,8 @@ class EitherBox:
             return self.drawn.result(index, probability - np.float32(0.5), settled=True)
         probability += self.share * _probability(tighter.agreed(index))
         found = self.drawn.result(index, probability - np.float32(0.5), settled=True)
-        sure = tighter.maps.confidence(index)
-        return replace(found, confidence=(1 - self.share) * found.confidence + self.share * sure)
+        sure = (1 - self.share) * found.confidence + self.share * tighter.maps.confidence(index)
+        return replace(found, confidence=sure, note=found.note or (ROOM if self.share > 0.5 else ""))
 
     def forget_shown(self) -> None:
         """Free what is of no use after the last result."""
