@@ -170,7 +170,7 @@ class SegmentEditorEffect(AbstractScriptedSegmentEditorEffect):
             self._say(_("Another segment was selected meanwhile: nothing was changed."))
             return
         if not segment.mask.any():
-            self._say(_("No object was found in the box."))
+            self._say(" ".join([_("No object was found in the box."), *segment.messages]))
             return
         image = self._onReference(self.logic.writer.imageOf(node, volume, segment.mask, segment.origin))
         self.scriptedEffect.saveStateForUndo()

@@ -218,8 +218,14 @@ class VolumeSegmenter:
         )
 
     def _known(self, segment: Segment, index: int) -> Mapping[int, SliceResult]:
-        """Results that a correction of slice `index` leaves alone: those beyond the next key slices."""
+        """Results that a correction of slice `index` leaves alone: those beyond the next key slices.
+
+        Where a tighter box counted more, the slice on which the box was drawn is none: the correction may refute it.
+        """
         keys = segment.target.keys
+        if any(report.note == ROOM for report in segment.slices):
+            edges = segment.target.box.plane(self.axis)[0]
+            keys = {n: key for n, key in keys.items() if not key.only_says(edges)}
         before = max((key for key in keys if key < index), default=-1)
         after = min((key for key in keys if key > index), default=self.stack.shape[0])
         kept = {report.index: report for report in segment.slices if not before < report.index < after}

@@ -68,6 +68,10 @@ class Prompt:
         if self.position is not None and not -1 <= self.position <= 1:
             raise PromptError(f"The slice's position {self.position} must lie between -1 and 1.")
 
+    def only_says(self, box: Box) -> bool:
+        """Whether this is `box`, without clicks and prior mask."""
+        return not self.points and self.prior is None and self.box == box
+
     def asks_like(self, other: Prompt) -> bool:
         """Whether the other asks for the same; of two with priors, only if it is this one itself."""
         if self is other:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,8 +18,9 @@ from medsam_backends.registry import open_model
 from medsam_backends.segmenter import Target, VolumeSegmenter
 from medsam_backends.types import Point, Prediction, Prompt
 
-OBJECT = VoxelBox(5, 4, 3, 14, 13, 12)  # ten voxels each way
-LOOSE = VoxelBox(4, 3, 2, 15, 14, 13)  # a voxel of room on every side, a tenth of the box in whole voxels
+OBJECT = VoxelBox(5, 4, 2, 14, 13, 11)  # ten voxels each way
+LOOSE = VoxelBox(4, 3, 1, 15, 14, 12)  # a voxel of room on every side, a tenth of the box in whole voxels
+LAST = tuple(length - 1 for length in reversed(SHAPE))  # the volume's last voxel, (i, j, k)
 RULE = Views(along=100, across=100, smooth=0, shape=0)
 
 
@@ -80,7 +82,7 @@ def test_a_tighter_box_counts_by_the_confidence_it_gains(sure: float, gain: floa
     share = 1 / (1 + np.exp(2.5 - gain / 0.05))
     room = (1 - share) / (1 + np.exp(-4))
     if abs(room - 0.5) > 1e-3:
-        assert found(LOOSE, Filler({12: sure, 10: sure + gain}))[2, 8, 9] == (room > 0.5)
+        assert found(LOOSE, Filler({12: sure, 10: sure + gain}))[1, 8, 9] == (room > 0.5)
 
 
 def test_the_confidence_is_of_both_boxes_as_they_count() -> None:
@@ -109,9 +111,9 @@ def test_the_tighter_box_looks_at_no_further_slices_and_at_half_as_many() -> Non
 
 BEYOND = {
     "a click outside its plane": {7: Prompt(LOOSE.plane("k")[0], points=(Point(4.5, 8.0),))},
-    "a click on a slice before it": {2: Prompt(LOOSE.plane("k")[0], points=(Point(9.0, 8.0),))},
+    "a click on a slice before it": {1: Prompt(LOOSE.plane("k")[0], points=(Point(9.0, 8.0),))},
     "a box that reaches over it": {7: Prompt((4.0, 4.0, 15.0, 13.0))},
-    "a box on a slice after it": {13: Prompt((6.0, 5.0, 12.0, 11.0))},
+    "a box on a slice after it": {12: Prompt((6.0, 5.0, 12.0, 11.0))},
 }
 WITHIN = {
     "a click inside": {7: Prompt(LOOSE.plane("k")[0], points=(Point(9.0, 8.0),))},
@@ -124,9 +126,7 @@ SURE = {12: 0.5, 10: 0.8, 11: 0.5, 6: 0.5}
 
 @pytest.mark.parametrize("keys", BEYOND.values(), ids=BEYOND)
 def test_what_the_user_says_can_refute_it(keys: dict[int, Prompt]) -> None:
-    (index,) = keys
-    other = 9 if index != 9 else 8
-    np.testing.assert_array_equal(found(LOOSE, Filler(SURE), keys=keys)[other], filled(LOOSE)[other])
+    np.testing.assert_array_equal(found(LOOSE, Filler(SURE), keys=keys)[9], filled(LOOSE)[9])
 
 
 @pytest.mark.parametrize("keys", WITHIN.values(), ids=WITHIN)
@@ -137,6 +137,30 @@ def test_what_the_user_says_inside_it_does_not_refute_it(keys: dict[int, Prompt]
 def test_the_drawn_box_said_again_on_its_slice_says_nothing_new() -> None:
     echo = {7: Prompt(LOOSE.plane("k")[0], position=0.0)}
     np.testing.assert_array_equal(found(LOOSE, Filler(SURE), keys=echo), filled(OBJECT))
+
+
+@pytest.mark.parametrize("axis", AXES)
+def test_an_object_that_goes_on_beyond_the_border_of_the_volume_stays_whole_there(axis: Axis) -> None:
+    ends, cut = VoxelBox(8, 7, 4, *LAST), VoxelBox(9, 8, 5, *LAST)
+    sure = {12: 0.5, 11: 0.8, 10: 0.5, 9: 0.8, 8: 0.5}  # sides of 12, 11 and 10 voxels, or of 10, 9 and 8
+    np.testing.assert_array_equal(found(ends, Filler(sure, axis)), filled(cut))
+
+
+def test_there_may_be_room_up_to_the_border_of_the_volume() -> None:
+    ends, inner = VoxelBox(8, 7, 4, *LAST), VoxelBox(9, 8, 5, *(last - 1 for last in LAST))
+    np.testing.assert_array_equal(found(ends, Filler({12: 0.5, 11: 0.5, 10: 0.8, 9: 0.5, 8: 0.8})), filled(inner))
+
+
+def test_a_slice_that_the_user_drew_keeps_its_own_confidence() -> None:
+    edges, first, last = LOOSE.plane("k")
+    keys = {7: Prompt((6.0, 5.0, 12.0, 11.0))}
+    results = {r.index: r for r in RULE(Request(edges, first, last, keys), Filler({12: 0.5, 10: 0.8, 6: 0.99}))}
+    assert (results[7].confidence, results[7].note, results[8].note) == (0.99, "", ROOM)
+
+
+@pytest.mark.parametrize("across", [0, 1])
+def test_the_least_of_slices_will_do(across: int) -> None:
+    assert found(LOOSE, Filler({12: 0.5, 10: 0.8}), Views(along=1, across=across)).any()
 
 
 def test_a_box_of_few_slices_or_few_voxels_has_no_tighter_one() -> None:
@@ -157,6 +181,21 @@ def test_the_bundled_models_tell_of_room_and_take_less_of_it(model: str) -> None
     alone = {r.index: r.mask for r in Views(tighter=0)(Request(edges, first, last), segmenter.model)}
     wrong = [np.count_nonzero(mask ^ truth) for mask in (loose.full(array.shape), stacked(alone))]
     assert wrong[0] < 0.8 * wrong[1]
+
+
+def test_a_click_outside_the_tighter_box_rules_it_out_for_the_whole_object() -> None:
+    """Also beyond the slice on which a panel says that the box was drawn, which bounds other corrections."""
+    phantom = make_phantom((128, 90, 40), (2.7, 2.7, 5.0))
+    box = VoxelBox(*phantom.box("lesion", slack=6))
+    edges, first, last = box.plane("k")
+    middle, click = (first + last) // 2, Prompt(edges, points=(Point(edges[0] + 0.5, (edges[1] + edges[3]) / 2),))
+    segmenter = VolumeSegmenter(open_model("medsamlite-repvit"), phantom.volume.array, modality="CT")
+    target = Target(box, keys={middle: Prompt(edges)})
+    [segment] = segmenter.segment([target])
+    corrected = segmenter.correct(segment, first + 1, click)
+    [anew] = segmenter.segment([replace(target, keys={**target.keys, first + 1: click})])
+    assert segment.messages and not corrected.messages
+    np.testing.assert_array_equal(corrected.full(phantom.labels.shape), anew.full(phantom.labels.shape))
 
 
 def stacked(masks: dict[int, np.ndarray]) -> np.ndarray:

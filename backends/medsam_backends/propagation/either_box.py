@@ -1,15 +1,17 @@
 """One object from its box as it was drawn and from a tighter one, each counted by how sure the model is of it.
 
 Models take a box for a close one, and where the picture shows no edge they fill it: what a person left round the object
-goes into the mask.  A model is surer of the tighter box then, as long as the object fits it.  The two answers' mean as
-probabilities, weighed like this, is nearly as good as the better of the two, and needs no decision.
+goes into the mask.  A model is surer of the tighter box then, as long as the object fits it.  The answers' mean as
+probabilities, weighed like this, is nearly as good as the best of them, and needs no decision.
+
+A side on the border of the volume may be room, too, or the object goes on outside: then there are two tighter boxes.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,100 +30,123 @@ __all__ = ["ROOM", "EitherBox"]
 _ODDS, _GAIN = math.exp(-2.5), 0.05
 """How likely the tighter box is before anybody looks, to the drawn one, and the confidence that makes it e times as
 likely; chosen on training volumes, their boxes drawn with care and with room on all sides."""
+_LEAST = 0.02
+"""Share that changes next to nothing: less is none, and spares corrections the tighter box's questions."""
 ROOM = "room in the box"
 """Note of the slices on which a tighter box counts more than the one that was drawn."""
 
 
 @dataclass(eq=False)
 class EitherBox:
-    """The object of `drawn`, which is `tighter` perhaps.
+    """The object of `drawn`, which is one of `tighter` perhaps.
 
     Attributes
     ----------
     drawn : the object of the user's box
-    tighter : that of the tighter one; None where there is none
-    share : how much `tighter` counts, in [0, 1]; None until both were looked at
+    tighter : those of tighter boxes; none where these would be the same
+    odds : how likely each of `tighter` is to `drawn`, by its place among them; known once it was looked at
     """
 
     drawn: ViewedObject
-    tighter: ViewedObject | None = None
-    share: float | None = None
+    tighter: list[ViewedObject]
+    odds: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, rule: Views, request: Request, model: SliceModel) -> EitherBox:
         """Nothing segmented yet."""
         drawn = rule.begin(request, model)
-        inner = _tightened(request, rule.tighter)
-        if not drawn.sides or (inner.box, inner.first, inner.last) == (request.box, request.first, request.last):
-            return cls(drawn)
-        return cls(drawn, rule.begin_within(drawn, inner))
+        boxes = _tightened(request, rule.tighter, model.shape) if drawn.sides else []
+        return cls(drawn, [rule.begin_within(drawn, box) for box in boxes])
 
     def again(self, request: Request) -> EitherBox:
         """The same box with what the user says now."""
-        drawn, tighter = self.drawn.again(request), self.tighter
-        if tighter is not None:
-            tighter = tighter.again(_tightened(request, drawn.rule.tighter))
-        return EitherBox(drawn, tighter, self.share)
+        drawn = self.drawn.again(request)
+        boxes = _tightened(request, drawn.rule.tighter, drawn.maps.model.shape)
+        return EitherBox(
+            drawn, [object_.again(box) for object_, box in zip(self.tighter, boxes, strict=False)], self.odds
+        )
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the logits that both hold."""
-        return self.drawn.nbytes + (self.tighter.nbytes if self.tighter is not None else 0)
+        """Bytes of the arrays that they hold, some of them together."""
+        objects = (self.drawn, *self.tighter)
+        return sum({id(array): array.nbytes for object_ in objects for array in object_.arrays}.values())
 
     def look(self, todo: list[int]) -> Iterator[SliceResult]:
-        """Segment what is to be seen of both; yields the slices `todo`, as the drawn box's views see them."""
-        tighter = self._possible()
-        return self.drawn.look(todo, [tighter] if tighter is not None else [])
+        """Segment what is to be seen of all; yields the slices `todo`, as the drawn box's views see them."""
+        return self.drawn.look(todo, list(self._shares()))
 
     def settle(self) -> None:
         """Let fusion network and user have their say; everything was looked at."""
-        tighter = self._possible()
-        both = [self.drawn, tighter] if tighter is not None else [self.drawn]
-        for object_ in both:
+        for object_ in (self.drawn, *self._shares()):
             object_.fuse({})
-        if tighter is not None and self.share is None:
-            odds = _ODDS * math.exp((tighter.confidence - self.drawn.confidence) / _GAIN)
-            self.share = odds / (1 + odds)
-        if tighter is not None:  # the user's prompts are answered alike, whatever the box
-            tighter.said = {n: answer for n, answer in self.drawn.said.items() if n in tighter.slices}
-        for object_ in both:
+        for place, object_ in enumerate(self.tighter):
+            if place not in self.odds and object_ in self._shares():
+                gain = object_.confidence - self.drawn.confidence
+                self.odds[place] = _ODDS / len(self.tighter) * math.exp(gain / _GAIN)
+        for object_ in (self.drawn, *self._shares()):
+            # the user's prompts are answered alike, whatever the box
+            object_.said = {n: answer for n, answer in self.drawn.said.items() if n in object_.slices}
             if object_.heed():
                 object_.fuse(object_.maps.request.keys)
 
     def result(self, index: int) -> SliceResult:
-        """What both say of a slice of the drawn box, after `settle`."""
-        logits, tighter = self.drawn.agreed(index), self._possible()
-        if tighter is None or self.share is None:
-            return self.drawn.result(index, logits, settled=True)
-        probability = (1 - self.share) * _probability(logits)
-        if index not in tighter.slices:
-            return self.drawn.result(index, probability - np.float32(0.5), settled=True)
-        probability += self.share * _probability(tighter.agreed(index))
-        found = self.drawn.result(index, probability - np.float32(0.5), settled=True)
-        sure = (1 - self.share) * found.confidence + self.share * tighter.maps.confidence(index)
-        return replace(found, confidence=sure, note=found.note or (ROOM if self.share > 0.5 else ""))
+        """What all say of a slice of the drawn box, after `settle`."""
+        drawn, logits, shares = self.drawn, self.drawn.agreed(index), self._shares()
+        if not shares:
+            return drawn.result(index, logits, settled=True)
+        own = 1 - sum(shares.values())
+        seen = {object_: share for object_, share in shares.items() if index in object_.slices}
+        probability = own * _probability(logits)
+        for object_, share in seen.items():
+            probability += share * _probability(object_.agreed(index))
+        found = drawn.result(index, probability - np.float32(0.5), settled=True)
+        if not seen or index in drawn.said:
+            return found
+        gain = sum(share * (object_.maps.confidence(index) - found.confidence) for object_, share in seen.items())
+        return replace(found, confidence=found.confidence + gain, note=found.note or (ROOM if own < 0.5 else ""))
 
     def forget_shown(self) -> None:
         """Free what is of no use after the last result."""
-        for object_ in (self.drawn, self.tighter):
-            if object_ is not None:
-                object_.shown.clear()
+        for object_ in (self.drawn, *self.tighter):
+            object_.shown.clear()
 
-    def _possible(self) -> ViewedObject | None:
-        """The tighter object, unless the user said that the object reaches beyond its box."""
-        if self.tighter is None or _reach_beyond(self.drawn.maps.request.keys, self.tighter.maps.request):
-            return None
-        return self.tighter
+    def _shares(self) -> dict[ViewedObject, float]:
+        """Those of `tighter` that count, and how much.
+
+        None that is unlikely, or that the user refuted by showing his object outside its box.
+        """
+        keys = self.drawn.maps.request.keys
+        odds = {
+            object_: self.odds.get(place, 1.0)
+            for place, object_ in enumerate(self.tighter)
+            if not _reach_beyond(keys, object_.maps.request)
+        }
+        total = 1 + sum(odds.values())
+        return {object_: value / total for object_, value in odds.items() if value / total >= _LEAST}
 
 
-def _tightened(request: Request, share: float) -> Request:
-    """`request` with each side of its box moved in by a share of it, in whole voxels."""
-    x0, y0, x1, y1 = request.box
-    dx, dy = round(share * (x1 - x0)), round(share * (y1 - y0))
-    slices = round(share * (request.last + 1 - request.first))
-    first, last = request.first + slices, request.last - slices
-    keys = {n: key for n, key in request.keys.items() if first <= n <= last}
-    return replace(request, box=(x0 + dx, y0 + dy, x1 - dx, y1 - dy), first=first, last=last, keys=keys)
+def _tightened(request: Request, share: float, shape: tuple[int, int, int]) -> list[Request]:
+    """`request` with each side of its box moved in by a share of it, in whole voxels, unless that changes nothing.
+
+    Where a side lies on the border of the volume of `shape`, also with such sides as they are.
+    """
+    boxes: list[Request] = []
+    for rims in (False, True) if share else ():
+        (x0, y0, x1, y1), lengths = request.box, shape if rims else (0, 0, 0)
+        (x0, x1), (y0, y1) = _moved_in(x0, x1, share, lengths[2]), _moved_in(y0, y1, share, lengths[1])
+        first, end = (round(edge) for edge in _moved_in(request.first, request.last + 1, share, lengths[0]))
+        keys = {n: key for n, key in request.keys.items() if first <= n < end}
+        box = replace(request, box=(x0, y0, x1, y1), first=first, last=end - 1, keys=keys)
+        if all((box.box, box.first, box.last) != (other.box, other.first, other.last) for other in (request, *boxes)):
+            boxes.append(box)
+    return boxes
+
+
+def _moved_in(low: float, high: float, share: float, length: int) -> tuple[float, float]:
+    """A line's ends nearer to its middle, but for those on the border of a volume of `length`, if that is not 0."""
+    by = round(share * (high - low))
+    return (low if length and low <= 0 else low + by), (high if length and high >= length else high - by)
 
 
 def _reach_beyond(keys: Mapping[int, Prompt], request: Request) -> bool:

@@ -16,7 +16,7 @@ class Kept:
     max_bytes : of all things together; 0 keeps nothing
     """
 
-    def __init__(self, max_bytes: int = 32 * 2**20) -> None:
+    def __init__(self, max_bytes: int = 64 * 2**20) -> None:
         self.max_bytes = max_bytes
         self._things: OrderedDict[Hashable, tuple[object, int]] = OrderedDict()
         self._bytes = 0

@@ -63,13 +63,13 @@ class ViewedObject:
         return range(self.maps.request.first, self.maps.request.last + 1)
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the logits that it holds, which grow with the box, and of the rest, which does not."""
+    def arrays(self) -> list[NDArray[np.float32]]:
+        """The logits that it holds, which grow with the box, and the rest, which does not."""
         views = [self.maps, *(side.maps for side in self.sides)]
         planes = [plane for maps in views for plane in maps.maps.values()]
         planes += [*self.changes.values(), *(logits for logits, _ in self.said.values())]
         cubes = [self.picture, *(found[1] for found in (self.fused, self.alone) if found)]
-        return sum(array.nbytes for array in (*planes, *cubes) if array is not None)
+        return [*planes, *(array for array in cubes if array is not None)]
 
     def look(self, todo: list[int], beside: Sequence[ViewedObject] = ()) -> Iterator[SliceResult]:
         """Segment what is to be seen, also of objects `beside`; all is spread over the slices: progress is even."""

@@ -75,14 +75,12 @@ class Views:
     def begin_within(self, object_: ViewedObject, request: Request) -> ViewedObject:
         """The object of `request`, whose box lies inside that of `object_`, with half of its slices, no others."""
         maps = object_.maps
-        asked = spread(request.first, request.last + 1, self.along // 2, among=maps.asked)
+        asked = spread(request.first, request.last + 1, max(1, self.along // 2), among=maps.asked)
         maps = SliceMaps(request, maps.model, maps.region, asked)
         seen = [side.maps.asked for side in object_.sides]
-        return ViewedObject(self, maps, side_views(maps, self.across // 2, among=seen))
+        return ViewedObject(self, maps, side_views(maps, max(1, self.across // 2), among=seen))
 
 
 def _without_echoes(request: Request) -> Request:
     """`request` without prompts that only say its box again, as a panel gives for the slice where it was drawn."""
-    keys = request.keys.items()
-    new = {n: key for n, key in keys if key.points or key.prior is not None or key.box != request.box}
-    return replace(request, keys=new)
+    return replace(request, keys={n: key for n, key in request.keys.items() if not key.only_says(request.box)})
