@@ -29,7 +29,7 @@ __all__ = ["ROOM", "EitherBox"]
 
 _ODDS, _GAIN = math.exp(-2.5), 0.05
 """How likely the tighter box is before anybody looks, to the drawn one, and the confidence that makes it e times as
-likely; chosen on training volumes, their boxes drawn with care and with room on all sides."""
+likely; chosen on training volumes, their boxes drawn with care and with room on all sides.  Two share the odds."""
 _LEAST = 0.02
 """Share that changes next to nothing: less is none, and spares corrections the tighter box's questions."""
 ROOM = "room in the box"
@@ -62,9 +62,8 @@ class EitherBox:
         """The same box with what the user says now."""
         drawn = self.drawn.again(request)
         boxes = _tightened(request, drawn.rule.tighter, drawn.maps.model.shape)
-        return EitherBox(
-            drawn, [object_.again(box) for object_, box in zip(self.tighter, boxes, strict=False)], self.odds
-        )
+        tighter = [object_.again(box) for object_, box in zip(self.tighter, boxes, strict=False)]
+        return EitherBox(drawn, tighter, self.odds)
 
     @property
     def nbytes(self) -> int:
@@ -78,10 +77,11 @@ class EitherBox:
 
     def settle(self) -> None:
         """Let fusion network and user have their say; everything was looked at."""
-        for object_ in (self.drawn, *self._shares()):
+        looked_at = [self.drawn, *self._shares()]
+        for object_ in looked_at:
             object_.fuse({})
         for place, object_ in enumerate(self.tighter):
-            if place not in self.odds and object_ in self._shares():
+            if place not in self.odds and object_ in looked_at:
                 gain = object_.confidence - self.drawn.confidence
                 self.odds[place] = _ODDS / len(self.tighter) * math.exp(gain / _GAIN)
         for object_ in (self.drawn, *self._shares()):
