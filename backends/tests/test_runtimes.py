@@ -175,3 +175,34 @@ def test_loading_leaves_the_locale_alone(tmp_path: Path) -> None:
         [sys.executable, "-c", _LOAD_IN_TWO_THREADS, str(folder)], capture_output=True, encoding="utf-8", timeout=120
     )
     assert (done.returncode, done.stdout.strip()) == (0, "C.UTF-8"), done.stderr
+
+
+_IN_FLOAT32_THEN_SHORTER = """
+import sys
+import numpy as np
+from medsam_backends.folder_backend import open_folder
+from medsam_backends.types import Prompt
+picture = np.random.default_rng(0).integers(0, 256, (256, 256), dtype=np.uint8)
+for runtime in ("openvino", "openvino-reduced", "openvino"):
+    model = open_folder(sys.argv[1], runtime, threads=1)
+    print(model.decode(model.encode(picture), [Prompt((50.0, 60.0, 190.0, 200.0))])[0].iou)
+"""
+
+
+@needs_two
+def test_what_was_compiled_for_float32_is_not_run_in_shorter_numbers(cache: Path) -> None:
+    """OpenVINO keeps both under one name: large models ended the process."""
+    if reason := available_runtimes()["openvino-reduced"]:
+        pytest.skip(reason)
+    folder = bundled_folder() / DEFAULT_MODEL
+    done = subprocess.run(
+        [sys.executable, "-c", _IN_FLOAT32_THEN_SHORTER, str(folder)],
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    first, shorter, again = (float(line) for line in done.stdout.split())
+    assert first == again and 0 < abs(first - shorter) < 0.1
+    folders = [path for path in (cache / "openvino").iterdir() if list(path.glob("*.blob"))]
+    assert len(folders) == 2, "one for each kind of numbers"

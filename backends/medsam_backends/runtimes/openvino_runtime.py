@@ -59,7 +59,9 @@ class _OpenVINO:
             # Newer CPUs would compute in bfloat16 unasked, and masks would depend on the machine.
             "INFERENCE_PRECISION_HINT": self._precision,
             "INFERENCE_NUM_THREADS": options.threads or usable_cores(),
-            "CACHE_DIR": str(cache_folder() / "openvino"),
+            # A folder each: OpenVINO knows its files by model and device alone, and what it compiled for float32 can
+            # end the process when it runs in bfloat16 (2026.4).
+            "CACHE_DIR": str(cache_folder() / "openvino" / self._precision),
         }
         try:
             with _LOADING:
