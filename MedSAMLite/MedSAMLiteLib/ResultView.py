@@ -51,9 +51,7 @@ class ResultView:
         if not statistics["ml"]:
             text = _("{name}: no object was found in the box. Look at the window and at the box, or correct a slice.")
         text = text.format(name=box.name, unit=unit, **statistics)
-        if record.messages:
-            text = " ".join([text.rstrip(".") + ".", *record.messages])
-        self.ui.resultLabel.setText(text)
+        self.ui.resultLabel.setText("\n".join([text, *record.messages]))
         links = [f'<a href="{r.index}">{r.index}</a> ({r.confidence:.2f})' for r in record.leastCertain(_LINKS)]
         self.ui.uncertainLabel.setText(_("Least certain slices: {links}").format(links=", ".join(links)))
 
